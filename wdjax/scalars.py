@@ -1,0 +1,50 @@
+"""Checks of the numbers that a user gives: rates, strengths, momenta."""
+
+import math
+
+import jax
+import numpy as np
+from jax.typing import ArrayLike
+
+from wdjax.typing import Rate
+
+
+def require_rate(name: str, rate: Rate | ArrayLike, most: float = math.inf) -> None:
+    """Raises ValueError if a rate is NaN, infinite, negative or above `most`.
+
+    A schedule is evaluated at step 0. A traced value cannot be looked at and is let through.
+
+    Example:
+      >>> require_rate("weight_decay", -0.1)
+      Traceback (most recent call last):
+      ValueError: weight_decay is -0.1; expected a number that is not negative.
+    """
+    if callable(rate):
+        with jax.ensure_compile_time_eval():
+            rate = rate(0)
+        name = f"{name} at step 0"
+    if isinstance(rate, jax.core.Tracer):
+        return
+    values = np.asarray(rate, float)
+    if not np.all(np.isfinite(values)):
+        raise ValueError(f"{name} is {rate}; expected a finite number.")
+    if np.any(values < 0):
+        raise ValueError(f"{name} is {rate}; expected a number that is not negative.")
+    if np.any(values > most):
+        raise ValueError(f"{name} is {rate}; expected at most {most:g}.")
+
+
+def require_momentum(momentum: ArrayLike) -> None:
+    """Raises ValueError if a momentum is NaN, negative, or 1 or more.
+
+    Example:
+      >>> require_momentum(1.0)
+      Traceback (most recent call last):
+      ValueError: momentum is 1.0, but from 1 on the buffer never forgets; expected it in [0, 1).
+    """
+    require_rate("momentum", momentum)
+    if not isinstance(momentum, jax.core.Tracer) and np.any(np.asarray(momentum, float) >= 1):
+        raise ValueError(
+            f"momentum is {momentum}, but from 1 on the buffer never forgets; expected it in "
+            "[0, 1)."
+        )

@@ -1,0 +1,28 @@
+"""Formulas for what weight decay does to scale-invariant weights, and a null model to hold them to.
+
+Notation, here and in all docstrings: w is the weight of one norm group, η the learning rate, λ the
+weight decay in PyTorch's sense (gradient g + λ w), μ the momentum factor. The loss is blind to the
+scale of w, so its gradient at w is g̃/‖w‖ with g̃ the gradient at w/‖w‖; G = E‖g̃‖² = E(‖w‖²‖g‖²)
+is the *gradient moment*, which does not depend on ‖w‖. Angles are in radians, times in steps.
+"""
+
+from wdjax.theory.equilibrium import (
+    SGDEquilibrium,
+    angle_per_step,
+    effective_learning_rate,
+    relaxation_steps,
+    sgd,
+    squared_norm,
+)
+from wdjax.theory.null_model import Walk, simulate
+
+__all__ = [
+    "SGDEquilibrium",
+    "Walk",
+    "angle_per_step",
+    "effective_learning_rate",
+    "relaxation_steps",
+    "sgd",
+    "simulate",
+    "squared_norm",
+]

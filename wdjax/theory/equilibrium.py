@@ -1,0 +1,164 @@
+"""Equilibrium of SGD with coupled L2 and heavy-ball momentum on a scale-invariant group."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from wdjax.scalars import require_momentum, require_rate
+
+
+def angle_per_step(
+    learning_rate: ArrayLike, weight_decay: ArrayLike, momentum: ArrayLike = 0.0
+) -> jax.Array:
+    """Root-mean-square angle between successive weights at equilibrium, √(2ηλ/(1+μ)), in radians.
+
+    It follows from ⟨w, g⟩ = 0 and stationarity alone: no property of the gradient noise enters
+    (derivation: with Q = E⟨w, m'⟩ and M = E‖m'‖², stationarity of ‖w‖² gives 2Q = ηM, and
+    ⟨w, g⟩ = 0 gives Q(1+μ) = λE‖w‖², so E‖Δw‖²/E‖w‖² = 2ηλ/(1+μ)).
+
+    Args:
+      learning_rate: η ≥ 0.
+      weight_decay: λ ≥ 0.
+      momentum: μ in [0, 1).
+
+    Source: Wan et al., arXiv:2006.08419; Kosson et al., arXiv:2305.17212, Table 1. The leading
+    order in ηλ/(1−μ).
+
+    Example:
+      >>> print(f"{angle_per_step(0.1, 5e-4, 0.9):.5f}")
+      0.00725
+    """
+    return jnp.sqrt(2 * _intrinsic(learning_rate, weight_decay) / (1 + jnp.asarray(momentum)))
+
+
+def squared_norm(
+    learning_rate: ArrayLike,
+    weight_decay: ArrayLike,
+    momentum: ArrayLike = 0.0,
+    *,
+    gradient_moment: ArrayLike,
+) -> jax.Array:
+    """Equilibrium of ‖w‖²: √(ηG / (λ(1−μ)(2 − ηλ/(1+μ)))).
+
+    To leading order √(ηG/(2λ(1−μ))): proportional to √(η/λ) *as long as G is the same*.
+
+    Args:
+      learning_rate: η > 0.
+      weight_decay: λ > 0. At λ = 0 there is no equilibrium and the result is infinite.
+      momentum: μ in [0, 1).
+      gradient_moment: G = E(‖w‖²‖g‖²) of the group.
+
+    Source: van Laarhoven, arXiv:1706.05350 and Wan et al., arXiv:2006.08419 for μ = 0; white
+    gradient noise is assumed.
+
+    Example:
+      >>> print(f"{squared_norm(0.1, 0.05, gradient_moment=4.0):.3f}")
+      2.002
+    """
+    eta, lam, mu = map(jnp.asarray, (learning_rate, weight_decay, momentum))
+    finite_step = 2 - eta * lam / (1 + mu)
+    return jnp.sqrt(eta * jnp.asarray(gradient_moment) / (lam * (1 - mu) * finite_step))
+
+
+def effective_learning_rate(
+    learning_rate: ArrayLike,
+    weight_decay: ArrayLike,
+    momentum: ArrayLike = 0.0,
+    *,
+    gradient_moment: ArrayLike,
+) -> jax.Array:
+    """Effective learning rate at equilibrium, η/‖w‖², to leading order √(2ηλ(1−μ)/G).
+
+    The arguments are those of `squared_norm`.
+
+    Source: Labatie (2020), after Hoffer et al., arXiv:1803.01814.
+
+    Example:
+      >>> print(f"{effective_learning_rate(0.1, 0.05, gradient_moment=4.0):.4f}")
+      0.0499
+    """
+    return jnp.asarray(learning_rate) / squared_norm(
+        learning_rate, weight_decay, momentum, gradient_moment=gradient_moment
+    )
+
+
+def relaxation_steps(
+    learning_rate: ArrayLike, weight_decay: ArrayLike, momentum: ArrayLike = 0.0
+) -> jax.Array:
+    """Steps in which a small deviation of ‖w‖ from equilibrium falls by 1/e: (1−μ)/(4ηλ).
+
+    From d‖w‖⁴/dt = 4ηλ/(1−μ) (‖w‖⁴_eq − ‖w‖⁴). The often quoted 1/(2ηλ) is the time of pure decay,
+    far *above* equilibrium, where ‖w‖² ∝ exp(−2ηλt/(1−μ)).
+
+    Args:
+      learning_rate: η ≥ 0.
+      weight_decay: λ ≥ 0; without decay nothing relaxes and the result is infinite.
+      momentum: μ in [0, 1).
+
+    Source: transient of the norm recursion of van Laarhoven, arXiv:1706.05350.
+
+    Example:
+      >>> print(f"{relaxation_steps(0.1, 5e-4, 0.9):.0f}")
+      500
+    """
+    return (1 - jnp.asarray(momentum)) / (4 * _intrinsic(learning_rate, weight_decay))
+
+
+def _intrinsic(learning_rate: ArrayLike, weight_decay: ArrayLike) -> jax.Array:
+    """ηλ, the only combination of the two that a scale-invariant group can see."""
+    return jnp.asarray(learning_rate) * jnp.asarray(weight_decay)
+
+
+class SGDEquilibrium(NamedTuple):
+    """What SGD with coupled L2 settles to on a scale-invariant group.
+
+    Attributes:
+      learning_rate: η.
+      weight_decay: λ, in PyTorch's sense.
+      momentum: μ.
+    """
+
+    learning_rate: ArrayLike
+    weight_decay: ArrayLike
+    momentum: ArrayLike = 0.0
+
+    @property
+    def angle(self) -> jax.Array:
+        """See `angle_per_step`."""
+        return angle_per_step(*self)
+
+    @property
+    def relaxation_steps(self) -> jax.Array:
+        """See `relaxation_steps`."""
+        return relaxation_steps(*self)
+
+    def norm(self, gradient_moment: ArrayLike) -> jax.Array:
+        """‖w‖ at equilibrium; see `squared_norm`."""
+        return jnp.sqrt(squared_norm(*self, gradient_moment=gradient_moment))
+
+    def effective_lr(self, gradient_moment: ArrayLike) -> jax.Array:
+        """See `effective_learning_rate`."""
+        return effective_learning_rate(*self, gradient_moment=gradient_moment)
+
+
+def sgd(lr: ArrayLike, weight_decay: ArrayLike, momentum: ArrayLike = 0.0) -> SGDEquilibrium:
+    """Returns the equilibrium of SGD with coupled L2 (`wdjax.transforms.sgd_l2`).
+
+    Args:
+      lr: η ≥ 0, a number or an array of several.
+      weight_decay: λ ≥ 0 in PyTorch's sense; twice the c of a penalty c‖w‖².
+      momentum: μ in [0, 1), heavy-ball without dampening.
+
+    Raises:
+      ValueError: A number is NaN, infinite, negative, or μ is not below 1.
+
+    Example:
+      >>> print(f"{sgd(lr=0.1, weight_decay=5e-4, momentum=0.9).angle:.5f}")
+      0.00725
+    """
+    require_rate("lr", lr)
+    require_rate("weight_decay", weight_decay)
+    require_momentum(momentum)
+    return SGDEquilibrium(lr, weight_decay, momentum)

@@ -1,0 +1,109 @@
+"""Weight decay that acts on the weights directly: coupled into the gradient, or decoupled from it."""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from wdjax import trees
+from wdjax.scalars import require_rate
+from wdjax.typing import Mask, Params, PyTree, Rate
+
+
+def coupled_l2(
+    strength: Rate, mask: Mask | None = None
+) -> optax.GradientTransformationExtraArgs:
+    """Adds the gradient of an L2 penalty: g ← g + s_t w. Goes at the *head* of a chain.
+
+    With s = λ this is the gradient of L(w) + (λ/2)‖w‖², which is what `weight_decay` means in
+    PyTorch's SGD and Adam. For a penalty written c‖w‖², as in Labatie (2020) or in Keras' `L2(c)`,
+    s = 2c.
+
+    Args:
+      strength: s_t ≥ 0, a number or an Optax schedule.
+      mask: Which leaves (as in Optax); None for every floating leaf.
+
+    Returns:
+      `optax.add_decayed_weights` with checks. Leaves that are not floating-point pass unchanged.
+
+    Raises:
+      ValueError: The strength is NaN, infinite or negative; at init if the mask chooses nothing;
+        at update if params are missing or of another structure than the updates.
+
+    Example:
+      >>> tx = optax.chain(coupled_l2(0.1), optax.sgd(1.0))
+      >>> params = {"w": jnp.array([2.0])}
+      >>> updates, _ = tx.update({"w": jnp.array([0.5])}, tx.init(params), params)
+      >>> updates["w"]
+      Array([-0.7], dtype=float32)
+    """
+    require_rate("strength", strength)
+    return _on_leaves(optax.add_decayed_weights(strength), mask, "coupled_l2")
+
+
+def decoupled_decay(
+    rate: Rate, mask: Mask | None = None
+) -> optax.GradientTransformationExtraArgs:
+    """Removes a fraction of each weight: u ← u − ρ_t w. Goes *after* the learning rate.
+
+    Args:
+      rate: ρ_t in [0, 1], the fraction of the weight removed in step t, a number or an Optax
+        schedule. `wdjax.rates` constructs it from each convention in use.
+      mask: Which leaves (as in Optax); None for every floating leaf.
+
+    Returns:
+      `optax.add_decayed_weights` with the sign of an update, and with checks. Leaves that are not
+      floating-point pass unchanged.
+
+    Raises:
+      ValueError: The rate is NaN, infinite, negative or above 1; at init if the mask chooses
+        nothing; at update if params are missing or of another structure than the updates.
+
+    Example:
+      >>> tx = optax.chain(optax.sgd(1.0), decoupled_decay(0.25))
+      >>> params = {"w": jnp.array([2.0])}
+      >>> updates, _ = tx.update({"w": jnp.array([0.5])}, tx.init(params), params)
+      >>> updates["w"]
+      Array([-1.], dtype=float32)
+    """
+    try:
+        require_rate("rate", rate, most=1.0)
+    except ValueError as error:
+        raise ValueError(
+            f"{error} The rate is the fraction of the weight removed per step; from a λ that is "
+            "still to be multiplied by the learning rate make it with "
+            "wdjax.rates.lr_coupled(weight_decay, learning_rate)."
+        ) from error
+    return _on_leaves(optax.add_decayed_weights(_negative(rate)), mask, "decoupled_decay")
+
+
+def _negative(rate: Rate) -> Rate:
+    return (lambda count: -rate(count)) if callable(rate) else -rate
+
+
+def _on_leaves(
+    inner: optax.GradientTransformation, mask: Mask | None, name: str
+) -> optax.GradientTransformationExtraArgs:
+    """Restricts `inner` to the chosen floating leaves, as `optax.masked` does, and checks input.
+
+    `optax.masked` asks a callable mask about the updates; here it is asked about the parameters at
+    init and at update alike, so that it may look at their values' shapes, dtypes and names.
+    """
+
+    def init_fn(params: Params) -> optax.MaskedState:
+        return optax.masked(inner, lambda tree: trees.resolve_mask(mask, tree)).init(params)
+
+    def update_fn(
+        updates: PyTree, state: optax.MaskedState, params: Params | None = None, **extra_args
+    ) -> tuple[PyTree, optax.MaskedState]:
+        params = trees.require_params(params, name)
+        trees.require_same_structure(updates, params, name)
+        masked = optax.masked(inner, trees.resolve_mask(mask, params))
+        new_updates, state = masked.update(updates, state, params, **extra_args)
+        return jax.tree.map(_in_dtype_of, new_updates, updates), state
+
+    return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _in_dtype_of(new: jax.Array, old: jax.Array) -> jax.Array:
+    """Rounds an update back to the dtype that it came in."""
+    return jnp.asarray(new, old.dtype) if trees.is_floating(old) else new

@@ -1,0 +1,135 @@
+"""Trees of arrays: names of leaves, masks, checks of structure, and arithmetic safe at zero."""
+
+from collections.abc import Iterable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from wdjax.typing import Mask, Params, PyTree
+
+
+def named_leaves(tree: PyTree) -> dict[str, jax.Array]:
+    """Returns the leaves of a tree keyed by their path, in the tree's own order.
+
+    Example:
+      >>> named_leaves({"layer": {"kernel": 1, "bias": 2}})
+      {'layer/bias': 2, 'layer/kernel': 1}
+    """
+    flat, _ = jax.tree_util.tree_flatten_with_path(tree)
+    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in flat}
+
+
+def with_leaves(tree: PyTree, leaves: Iterable[jax.Array]) -> PyTree:
+    """Returns a tree of the structure of `tree` that holds `leaves`, in the tree's order."""
+    return jax.tree.unflatten(jax.tree.structure(tree), list(leaves))
+
+
+def is_floating(leaf: jax.Array) -> bool:
+    """Says whether a leaf has a real floating dtype (the only dtypes that have a norm here)."""
+    return jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+
+
+def accumulation_dtype(*leaves: jax.Array) -> jnp.dtype:
+    """Returns the dtype in which sums over these leaves are taken: float32 at least."""
+    return jnp.result_type(jnp.float32, *leaves)
+
+
+def resolve_mask(mask: Mask | None, params: Params) -> PyTree:
+    """Returns a tree of bools in the structure of `params`: the floating leaves that are chosen.
+
+    Args:
+      mask: A tree of bools with the structure of `params` or a prefix of it, a function of
+        `params` that returns one, or None for every floating leaf.
+      params: The parameters. Leaves of other dtypes (integers, keys) are never chosen.
+
+    Raises:
+      ValueError: The mask has another structure, holds something else than bools, or chooses no
+        floating leaf.
+    """
+    floating = jax.tree.map(is_floating, params)
+    if mask is None:
+        return floating
+    chosen = _broadcast_mask(mask(params) if callable(mask) else mask, params)
+    chosen = jax.tree.map(lambda wanted, possible: wanted and possible, chosen, floating)
+    if not any(jax.tree.leaves(chosen)):
+        raise ValueError(
+            "the mask chooses no floating-point leaf, so the transformation would do nothing. "
+            f"The leaves are: {_listed(named_leaves(params))}. Correct the mask, or leave the "
+            "transformation out."
+        )
+    return chosen
+
+
+def _broadcast_mask(mask: PyTree, params: Params) -> PyTree:
+    not_bools = [v for v in jax.tree.leaves(mask) if not isinstance(v, bool | np.bool_)]
+    if not_bools:
+        raise ValueError(
+            f"a mask holds Python bools, but this one holds {type(not_bools[0]).__name__} "
+            f"({not_bools[0]!r}). Give True for the leaves to act on and False for the others."
+        )
+    try:
+        return jax.tree.broadcast(mask, params)
+    except ValueError as error:
+        raise ValueError(
+            f"the mask's tree does not fit the parameters' tree: {error}. Give bools in the "
+            "structure of the parameters (or a prefix of it), or a function of the parameters."
+        ) from error
+
+
+def require_params(params: Params | None, transformation: str) -> Params:
+    """Returns `params`, or explains that the transformation needs them."""
+    if params is None:
+        raise ValueError(
+            f"{transformation} needs the current parameters: call "
+            "`update(gradients, state, params)`, with params as the third argument."
+        )
+    return params
+
+
+def require_same_structure(updates: PyTree, params: Params, transformation: str) -> None:
+    """Raises ValueError, naming the leaves, if `updates` is not shaped like `params`.
+
+    An update may be None where the parameter is an array (a frozen weight): what that means is the
+    transformation's to say.
+    """
+    have, want = _structure(updates), _structure(params)
+    if have == want:
+        return
+    only_updates = set(named_leaves(updates)) - set(named_leaves(params))
+    only_params = set(named_leaves(params)) - set(named_leaves(updates))
+    raise ValueError(
+        f"{transformation} was given updates and params of different structure: only in updates: "
+        f"{_listed(only_updates)}; only in params: {_listed(only_params)}. Pass the gradients of "
+        "these very parameters."
+    )
+
+
+def _structure(tree: PyTree) -> jax.tree_util.PyTreeDef:
+    return jax.tree.structure(tree, is_leaf=lambda leaf: leaf is None)
+
+
+def _listed(names: Iterable[str], most: int = 8) -> str:
+    ordered = sorted(names)
+    if not ordered:
+        return "(none)"
+    more = f", and {len(ordered) - most} more" if len(ordered) > most else ""
+    return ", ".join(ordered[:most]) + more
+
+
+def safe_divide(numerator: jax.Array, denominator: jax.Array) -> jax.Array:
+    """Divides where the denominator is not zero and gives 0 elsewhere; differentiable there too.
+
+    The denominator is replaced before the division, because `where(d == 0, 0, n / d)` alone
+    still sends a NaN through the gradient of the branch that is not taken.
+    """
+    nonzero = denominator != 0
+    return jnp.where(nonzero, numerator / jnp.where(nonzero, denominator, 1), 0)
+
+
+def safe_sqrt(square: jax.Array) -> jax.Array:
+    """Square root whose gradient at zero is zero; negative rounding errors count as zero."""
+    positive = square > 0
+    root = jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1)), 0)
+    # A NaN must not pass for a zero norm.
+    return jnp.where(jnp.isnan(square), square, root)
