@@ -13,6 +13,8 @@ Each of the four returns a *grouping*: a function of the parameters, so that it 
 down before there are any, as Optax's masks can.
 """
 
+import functools
+import operator
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
@@ -184,7 +186,9 @@ def inner_products(groups: Groups, a: PyTree, b: PyTree) -> GroupValues:
         total = jnp.sum(x.astype(dtype) * y.astype(dtype), axis=summed)
         return jax.lax.psum(total, member.axis_name) if member.axis_name else total
 
-    return {group.name: sum(over(member) for member in group.members) for group in groups}
+    return {
+        group.name: functools.reduce(operator.add, map(over, group.members)) for group in groups
+    }
 
 
 def norms(groups: Groups, tree: PyTree) -> GroupValues:
@@ -217,8 +221,41 @@ def extract(groups: Groups, tree: PyTree) -> dict[str, jax.Array]:
     return {name: leaf.astype(trees.accumulation_dtype(leaf)) for name, leaf in inside.items()}
 
 
+def only(groups: Groups, tree: PyTree) -> PyTree:
+    """Returns the tree with zeros in every leaf that is in none of the groups."""
+    inside = {member.leaf for _, member in _members(groups)}
+    leaves = trees.named_leaves(tree)
+    kept = (leaf if name in inside else jnp.zeros_like(leaf) for name, leaf in leaves.items())
+    return trees.with_leaves(tree, kept)
+
+
+def operands(
+    transformation: str, groups: GroupsLike, updates: PyTree, params: Params | None
+) -> tuple[Groups, dict[str, jax.Array], dict[str, jax.Array]]:
+    """Checks what an Optax `update` was given; returns the groups and their leaves of both trees.
+
+    Returns:
+      The resolved groups, and the leaves of `params` and of `updates` as `extract` gives them.
+
+    Raises:
+      ValueError: Params are missing, the structures differ, or a leaf of a group has no update.
+    """
+    params = trees.require_params(params, transformation)
+    trees.require_same_structure(updates, params, transformation)
+    resolved = resolve(groups, params)
+    given = trees.named_leaves(updates)
+    for group, member in _members(resolved):
+        if member.leaf not in given:
+            raise ValueError(
+                f"{transformation} was given no update (None) for {member.leaf!r} of norm group "
+                f"{group.name!r}. Leave frozen weights out of the groups with a mask, or give a "
+                "zero update."
+            )
+    return resolved, extract(resolved, params), extract(resolved, updates)
+
+
 def insert(tree: PyTree, leaves: dict[str, jax.Array]) -> PyTree:
-    """Returns the tree with some leaves replaced, each rounded to the dtype of the one it replaces."""
+    """Returns the tree with some leaves replaced, each rounded to the dtype of the old one."""
     old = trees.named_leaves(tree)
     new = {name: leaf.astype(old[name].dtype) for name, leaf in leaves.items()}
     return trees.with_leaves(tree, (old | new).values())

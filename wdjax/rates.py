@@ -1,4 +1,4 @@
-"""The conventions of decoupled weight decay, each a rate: the fraction of a weight removed per step.
+"""The conventions of decoupled weight decay, each a rate: the fraction of weight removed per step.
 
 Decoupled decay is `w ← w − ρ_t w` beside the gradient step. Frameworks and papers that write the
 same number λ for it mean different ρ_t, depending on whether λ is multiplied by the learning rate,

@@ -4,6 +4,7 @@ import math
 
 import jax
 import numpy as np
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from wdjax.typing import Rate
@@ -23,7 +24,7 @@ def require_rate(name: str, rate: Rate | ArrayLike, most: float = math.inf) -> N
         with jax.ensure_compile_time_eval():
             rate = rate(0)
         name = f"{name} at step 0"
-    if isinstance(rate, jax.core.Tracer):
+    if isinstance(rate, Tracer):
         return
     values = np.asarray(rate, float)
     if not np.all(np.isfinite(values)):
@@ -43,7 +44,7 @@ def require_momentum(momentum: ArrayLike) -> None:
       ValueError: momentum is 1.0, but from 1 on the buffer never forgets; expected it in [0, 1).
     """
     require_rate("momentum", momentum)
-    if not isinstance(momentum, jax.core.Tracer) and np.any(np.asarray(momentum, float) >= 1):
+    if not isinstance(momentum, Tracer) and np.any(np.asarray(momentum, float) >= 1):
         raise ValueError(
             f"momentum is {momentum}, but from 1 on the buffer never forgets; expected it in "
             "[0, 1)."

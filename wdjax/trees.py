@@ -105,7 +105,7 @@ def require_same_structure(updates: PyTree, params: Params, transformation: str)
     )
 
 
-def _structure(tree: PyTree) -> jax.tree_util.PyTreeDef:
+def _structure(tree: PyTree) -> object:
     return jax.tree.structure(tree, is_leaf=lambda leaf: leaf is None)
 
 

@@ -14,6 +14,7 @@ The failure names the assertion, the group with its leaves, and the residual.
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.experimental import checkify
 
 from wdjax.groups import Group, GroupsLike, resolve
@@ -122,13 +123,13 @@ def _assert_small(
 ) -> None:
     for group in resolve(groups, params):
         residual = residuals[group.name]
-        limit = jnp.finfo(residual.dtype).eps ** 0.5 if tolerance is None else tolerance
+        limit = float(jnp.finfo(residual.dtype).eps) ** 0.5 if tolerance is None else tolerance
         worst = jnp.max(residual)  # a NaN wins, and fails the comparison
         _check(worst <= limit, worst, _message(assertion, group, limit))
 
 
 def _message(assertion: str, group: Group, limit: float) -> str:
-    """A message with one field for the residual, and with the opening by which chex knows its own."""
+    """A message with a field for the residual, and with the opening by which chex knows its own."""
     leaves = ", ".join(member.leaf or "(the array)" for member in group.members)
     text = (
         f"[Chex] chexify assertion '{assertion}' failed: norm group '{group.name}' "
@@ -139,9 +140,7 @@ def _message(assertion: str, group: Group, limit: float) -> str:
 
 
 def _check(holds: jax.Array, residual: jax.Array, message: str) -> None:
-    if isinstance(holds, jax.core.Tracer):
+    if isinstance(holds, Tracer):
         checkify.check(holds, message, residual=residual)
     elif not holds:
         raise AssertionError(message.format(residual=residual))
-
-

@@ -11,6 +11,7 @@ one group per output channel.
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from wdjax import trees
 from wdjax.groups import (
@@ -222,7 +223,7 @@ def _require_scalar(loss: Loss, params: Params, args: tuple) -> None:
 
 def _factors(groups: Groups, params: Params, factor: float) -> GroupValues:
     """Per group the factors to scale by: c, or numbers from 1/c to c over the kept indices."""
-    if not isinstance(factor, jax.core.Tracer) and not (0 < factor < jnp.inf and factor != 1):
+    if not isinstance(factor, Tracer) and not (0 < factor < jnp.inf and factor != 1):
         raise ValueError(f"factor is {factor}; expected a positive finite number other than 1.")
 
     def spread(norm: jax.Array) -> jax.Array:
@@ -234,7 +235,7 @@ def _factors(groups: Groups, params: Params, factor: float) -> GroupValues:
 
 
 def _relative(error: jax.Array, reference: jax.Array) -> jax.Array:
-    """error / reference, with 0/0 = 0 and infinity for an error where nothing was expected."""
+    """Relative error, with 0/0 = 0, and infinity for an error where nothing was expected."""
     return jnp.where((reference == 0) & (error > 0), jnp.inf, trees.safe_divide(error, reference))
 
 

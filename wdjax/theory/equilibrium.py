@@ -54,8 +54,8 @@ def squared_norm(
     gradient noise is assumed.
 
     Example:
-      >>> print(f"{squared_norm(0.1, 0.05, gradient_moment=4.0):.3f}")
-      2.002
+      >>> print(f"{squared_norm(0.1, 0.05, gradient_moment=4.0):.4f}")
+      2.0025
     """
     eta, lam, mu = map(jnp.asarray, (learning_rate, weight_decay, momentum))
     finite_step = 2 - eta * lam / (1 + mu)

@@ -39,9 +39,7 @@ def sgd_l2(
       ValueError: A rate is NaN, infinite or negative; at init if the mask chooses nothing.
     """
     require_rate("learning_rate", learning_rate)
-    return optax.chain(
-        coupled_l2(weight_decay, mask), optax.sgd(learning_rate, momentum, nesterov)
-    )
+    return optax.chain(coupled_l2(weight_decay, mask), optax.sgd(learning_rate, momentum, nesterov))
 
 
 def sgdw(

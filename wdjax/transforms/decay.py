@@ -1,4 +1,4 @@
-"""Weight decay that acts on the weights directly: coupled into the gradient, or decoupled from it."""
+"""Weight decay by Optax transformations: coupled into the gradient, or decoupled from it."""
 
 import jax
 import jax.numpy as jnp
@@ -9,9 +9,7 @@ from wdjax.scalars import require_rate
 from wdjax.typing import Mask, Params, PyTree, Rate
 
 
-def coupled_l2(
-    strength: Rate, mask: Mask | None = None
-) -> optax.GradientTransformationExtraArgs:
+def coupled_l2(strength: Rate, mask: Mask | None = None) -> optax.GradientTransformationExtraArgs:
     """Adds the gradient of an L2 penalty: g ← g + s_t w. Goes at the *head* of a chain.
 
     With s = λ this is the gradient of L(w) + (λ/2)‖w‖², which is what `weight_decay` means in
@@ -40,9 +38,7 @@ def coupled_l2(
     return _on_leaves(optax.add_decayed_weights(strength), mask, "coupled_l2")
 
 
-def decoupled_decay(
-    rate: Rate, mask: Mask | None = None
-) -> optax.GradientTransformationExtraArgs:
+def decoupled_decay(rate: Rate, mask: Mask | None = None) -> optax.GradientTransformationExtraArgs:
     """Removes a fraction of each weight: u ← u − ρ_t w. Goes *after* the learning rate.
 
     Args:
@@ -77,7 +73,7 @@ def decoupled_decay(
 
 
 def _negative(rate: Rate) -> Rate:
-    return (lambda count: -rate(count)) if callable(rate) else -rate
+    return (lambda count: jnp.negative(rate(count))) if callable(rate) else -rate
 
 
 def _on_leaves(
@@ -89,11 +85,11 @@ def _on_leaves(
     init and at update alike, so that it may look at their values' shapes, dtypes and names.
     """
 
-    def init_fn(params: Params) -> optax.MaskedState:
+    def init_fn(params: Params) -> optax.OptState:
         return optax.masked(inner, lambda tree: trees.resolve_mask(mask, tree)).init(params)
 
     def update_fn(
-        updates: PyTree, state: optax.MaskedState, params: Params | None = None, **extra_args
+        updates: PyTree, state: PyTree, params: Params | None = None, **extra_args
     ) -> tuple[PyTree, optax.MaskedState]:
         params = trees.require_params(params, name)
         trees.require_same_structure(updates, params, name)

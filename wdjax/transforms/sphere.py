@@ -8,12 +8,11 @@ import optax
 
 from wdjax import trees
 from wdjax.groups import (
-    Groups,
     GroupsLike,
-    extract,
     inner_products,
     insert,
     norms,
+    operands,
     require_disjoint,
     resolve,
     scale,
@@ -58,10 +57,11 @@ def project_tangent(groups: GroupsLike = None) -> optax.GradientTransformationEx
         return optax.EmptyState()
 
     def update_fn(
-        updates: PyTree, state: optax.EmptyState, params: Params | None = None, **extra_args
+        updates: PyTree, state: PyTree, params: Params | None = None, **extra_args
     ) -> tuple[PyTree, optax.EmptyState]:
         del extra_args
-        resolved, w, u = _operands("project_tangent", groups, updates, params)
+        resolved, w, u = operands("project_tangent", groups, updates, params)
+        require_disjoint(resolved)
         along = jax.tree.map(
             trees.safe_divide, inner_products(resolved, w, u), inner_products(resolved, w, w)
         )
@@ -100,32 +100,17 @@ def retract(groups: GroupsLike = None) -> optax.GradientTransformationExtraArgs:
         return RetractState(radius=norms(require_disjoint(resolve(groups, params)), params))
 
     def update_fn(
-        updates: PyTree, state: RetractState, params: Params | None = None, **extra_args
+        updates: PyTree, state: PyTree, params: Params | None = None, **extra_args
     ) -> tuple[PyTree, RetractState]:
         del extra_args
-        resolved, w, u = _operands("retract", groups, updates, params)
+        resolved, w, u = operands("retract", groups, updates, params)
+        require_disjoint(resolved)
         moved = jax.tree.map(jnp.add, w, u)
         length = norms(resolved, moved)
         # At length zero both factors are zero: the update is zero and the weight stays.
         shrink = jax.tree.map(trees.safe_divide, state.radius, length)
-        leave = jax.tree.map(lambda l: (l != 0).astype(l.dtype), length)
+        leave = jax.tree.map(lambda norm: (norm != 0).astype(norm.dtype), length)
         landed, left = scale(resolved, shrink, moved), scale(resolved, leave, w)
         return insert(updates, jax.tree.map(jnp.subtract, landed, left)), state
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
-
-
-def _operands(
-    name: str, groups: GroupsLike, updates: PyTree, params: Params | None
-) -> tuple[Groups, dict[str, jax.Array], dict[str, jax.Array]]:
-    """Checks the arguments of an update; returns the groups and their leaves of both trees."""
-    params = trees.require_params(params, name)
-    trees.require_same_structure(updates, params, name)
-    resolved = require_disjoint(resolve(groups, params))
-    frozen = set(trees.named_leaves(params)) - set(trees.named_leaves(updates))
-    if frozen:
-        raise ValueError(
-            f"{name} was given no update (None) for {sorted(frozen)[0]!r}, which is in a norm "
-            "group. Leave frozen weights out of the groups with a mask, or give a zero update."
-        )
-    return resolved, extract(resolved, params), extract(resolved, updates)
