@@ -199,6 +199,8 @@ def norms(groups: Groups, tree: PyTree) -> GroupValues:
 def scale(groups: Groups, factors: GroupValues, tree: PyTree) -> PyTree:
     """Multiplies each group of a tree by its factor (one per kept index); other leaves stay.
 
+    A leaf that is in several of the groups is multiplied by each of their factors.
+
     The product has the wider of the two dtypes, so that the caller decides where to round.
     """
     leaves = trees.named_leaves(tree)

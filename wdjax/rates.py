@@ -13,6 +13,8 @@ an Optax schedule, to be given to `wdjax.transforms.decoupled_decay`.
 """
 
 import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from wdjax.scalars import require_rate
 from wdjax.typing import Rate
@@ -40,7 +42,7 @@ def lr_coupled(weight_decay: float | jax.Array, learning_rate: Rate) -> Rate:
     require_rate("weight_decay", weight_decay)
     require_rate("learning_rate", learning_rate)
     if callable(learning_rate):
-        return lambda count: learning_rate(count) * weight_decay
+        return lambda count: _wide(learning_rate(count)) * weight_decay
     return learning_rate * weight_decay
 
 
@@ -82,7 +84,7 @@ def scheduled(
     require_rate("peak", peak)
     if peak == 0:
         raise ValueError("peak is 0, but the schedule is divided by it: give its largest value.")
-    return lambda count: weight_decay * (learning_rate(count) / peak)
+    return lambda count: weight_decay * (_wide(learning_rate(count)) / peak)
 
 
 def independent(weight_decay: Rate) -> Rate:
@@ -100,3 +102,8 @@ def independent(weight_decay: Rate) -> Rate:
     """
     require_rate("weight_decay", weight_decay)
     return weight_decay
+
+
+def _wide(learning_rate: ArrayLike) -> jax.Array:
+    """Optax's schedules give float32 even for float64 weights: the product shall not lose more."""
+    return jnp.asarray(learning_rate, float)

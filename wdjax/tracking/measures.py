@@ -6,8 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from wdjax import trees
-from wdjax.groups import Groups, inner_products, norms, scale
-from wdjax.typing import GroupValues
+from wdjax.groups import Group, Groups, inner_products, scale
 
 
 class Measures(NamedTuple):
@@ -54,33 +53,38 @@ def measure(
       >>> print(f"{of_w.effective_lr:.4f}")  # 0.1 / 2²
       0.0250
     """
-    squares = inner_products(groups, params, params)
-    norm = jax.tree.map(trees.safe_sqrt, squares)
-    gradient_norm, update_norm = norms(groups, gradients), norms(groups, updates)
-    with_gradient = inner_products(groups, params, gradients)
-    with_update = inner_products(groups, params, updates)
+    return {group.name: _measure_one(group, params, gradients, updates) for group in groups}
 
-    def tangent_norm(tree: dict[str, jax.Array], along: GroupValues, full: GroupValues):
+
+def _measure_one(
+    group: Group,
+    params: dict[str, jax.Array],
+    gradients: dict[str, jax.Array],
+    updates: dict[str, jax.Array],
+) -> Measures:
+    def dot(a: dict[str, jax.Array], b: dict[str, jax.Array]) -> jax.Array:
+        return inner_products((group,), a, b)[group.name]
+
+    def tangent_norm(tree: dict[str, jax.Array]) -> jax.Array:
         # Subtracted entry by entry: ‖u‖² − ⟨w, u⟩²/‖w‖² would cancel for a step along w.
-        radial = scale(groups, jax.tree.map(trees.safe_divide, along, squares), params)
-        tangent = norms(groups, jax.tree.map(jnp.subtract, tree, radial))
-        return jax.tree.map(_zero_if_rounding, tangent, full)
+        factor = {group.name: trees.safe_divide(dot(params, tree), square)}
+        tangent = jax.tree.map(jnp.subtract, tree, scale((group,), factor, params))
+        return _zero_if_rounding(trees.safe_sqrt(dot(tangent, tangent)), of=norm_of(tree))
 
-    across_gradient = tangent_norm(gradients, with_gradient, gradient_norm)
-    across_update = tangent_norm(updates, with_update, update_norm)
-    return {
-        name: Measures(
-            norm=norm[name],
-            gradient_norm=gradient_norm[name],
-            cosine=trees.safe_divide(with_gradient[name], norm[name] * gradient_norm[name]),
-            update_norm=update_norm[name],
-            angle=_angle(norm[name], with_update[name], across_update[name]),
-            effective_lr=trees.safe_divide(
-                across_update[name], squares[name] * across_gradient[name]
-            ),
-        )
-        for name in norm
-    }
+    def norm_of(tree: dict[str, jax.Array]) -> jax.Array:
+        return trees.safe_sqrt(dot(tree, tree))
+
+    square = dot(params, params)
+    norm, gradient_norm = trees.safe_sqrt(square), norm_of(gradients)
+    across = tangent_norm(updates)
+    return Measures(
+        norm=norm,
+        gradient_norm=gradient_norm,
+        cosine=trees.safe_divide(dot(params, gradients), norm * gradient_norm),
+        update_norm=norm_of(updates),
+        angle=_angle(norm, dot(params, updates), across),
+        effective_lr=trees.safe_divide(across, square * tangent_norm(gradients)),
+    )
 
 
 def _angle(norm: jax.Array, with_update: jax.Array, across: jax.Array) -> jax.Array:
@@ -88,6 +92,6 @@ def _angle(norm: jax.Array, with_update: jax.Array, across: jax.Array) -> jax.Ar
     return jnp.where(norm == 0, jnp.zeros_like(angle), angle)
 
 
-def _zero_if_rounding(part: jax.Array, whole: jax.Array) -> jax.Array:
+def _zero_if_rounding(part: jax.Array, *, of: jax.Array) -> jax.Array:
     """A part that is only the rounding error of the whole (a group of one entry) counts as zero."""
-    return jnp.where(part <= 8 * jnp.finfo(part.dtype).eps * whole, jnp.zeros_like(part), part)
+    return jnp.where(part <= 8 * jnp.finfo(part.dtype).eps * of, jnp.zeros_like(part), part)

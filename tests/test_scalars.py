@@ -1,0 +1,46 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from wdjax.scalars import require_momentum, require_rate
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1e-9, jnp.array([0.1, -0.1])])
+def test_a_bad_rate_is_refused_by_name(bad):
+    with pytest.raises(ValueError, match="weight_decay is"):
+        require_rate("weight_decay", bad)
+
+
+def test_a_schedule_is_looked_at_in_step_zero():
+    with pytest.raises(ValueError, match="learning_rate at step 0 is -1"):
+        require_rate("learning_rate", optax.constant_schedule(-1.0))
+    require_rate("learning_rate", optax.linear_schedule(0.1, 0.0, 10))
+
+
+def test_an_upper_limit():
+    require_rate("rate", 1.0, most=1.0)
+    with pytest.raises(ValueError, match="at most 1"):
+        require_rate("rate", 1.1, most=1.0)
+
+
+def test_traced_values_pass():
+    jax.jit(lambda rate: require_rate("rate", rate))(-1.0)
+    jax.jit(lambda rate: require_momentum(rate))(2.0)
+
+
+def test_a_schedule_built_inside_jit_is_looked_at():
+    @jax.jit
+    def build(x):
+        require_rate("rate", optax.constant_schedule(-1.0))
+        return x
+
+    with pytest.raises(ValueError, match="rate at step 0"):
+        build(1.0)
+
+
+@pytest.mark.parametrize("bad", [1.0, 1.5, -0.1, np.nan])
+def test_a_bad_momentum_is_refused(bad):
+    with pytest.raises(ValueError, match="momentum is"):
+        require_momentum(bad)

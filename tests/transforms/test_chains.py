@@ -1,0 +1,169 @@
+"""Each chain against a NumPy transcription, and against Optax where it has the same optimiser."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import wdjax
+from tests import oracles
+from wdjax.transforms import adamw, sgd_l2, sgdw, spherical_sgd
+
+STEPS = 100
+SCHEDULE = optax.warmup_cosine_decay_schedule(0.01, 0.2, 10, STEPS, 0.001)
+NOISE = np.random.default_rng(0).normal(size=(STEPS, 7))
+START = np.random.default_rng(1).normal(size=7)
+MIXED = {"a": jnp.ones((2, 3), jnp.float32), "b": jnp.ones(3, jnp.bfloat16)}
+
+
+GRADIENTS = jax.tree.map(lambda x: x * jnp.arange(3).astype(x.dtype), MIXED)
+
+
+def dtype_of(x):
+    return x.dtype
+
+
+def gradient(w, t):
+    """A loss with curvature, noise, and a dependence on the step."""
+    return np.tanh(w) + 0.3 * NOISE[t]
+
+
+def run(tx, dtype=jnp.float64, steps=STEPS):
+    """Trains on `gradient` with an Optax transformation, jitted."""
+    noise = jnp.asarray(NOISE, dtype)
+
+    @jax.jit
+    def step(w, state, noise):
+        g = {"w": jnp.tanh(w["w"]) + 0.3 * noise}
+        updates, state = tx.update(g, state, w)
+        return optax.apply_updates(w, updates), state
+
+    w = {"w": jnp.asarray(START, dtype)}
+    state = tx.init(w)
+    for t in range(steps):
+        w, state = step(w, state, noise[t])
+    return np.asarray(w["w"])
+
+
+def lr(t):
+    return float(SCHEDULE(t))
+
+
+CHAINS = {
+    "sgd_l2": (
+        sgd_l2(SCHEDULE, 0.05, 0.9),
+        optax.chain(optax.add_decayed_weights(0.05), optax.sgd(SCHEDULE, 0.9)),
+        oracles.sgd_l2(START, gradient, lr, 0.05, 0.9, STEPS),
+    ),
+    "sgd_l2_nesterov": (
+        sgd_l2(SCHEDULE, 0.05, 0.9, nesterov=True),
+        optax.chain(optax.add_decayed_weights(0.05), optax.sgd(SCHEDULE, 0.9, nesterov=True)),
+        oracles.sgd_l2(START, gradient, lr, 0.05, 0.9, STEPS, nesterov=True),
+    ),
+    "sgdw": (
+        sgdw(SCHEDULE, 0.05, 0.9),
+        optax.chain(
+            optax.trace(0.9),
+            optax.add_decayed_weights(0.05),
+            optax.scale_by_learning_rate(SCHEDULE),
+        ),
+        oracles.sgdw(START, gradient, lr, 0.05, 0.9, STEPS),
+    ),
+    "adamw": (
+        adamw(SCHEDULE, weight_decay=0.05),
+        optax.adamw(SCHEDULE, weight_decay=0.05),
+        oracles.adamw(START, gradient, lr, 0.05, STEPS),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_equal_to_optax_over_100_steps_with_a_schedule(name):
+    ours, theirs, _ = CHAINS[name]
+    np.testing.assert_allclose(run(ours), run(theirs), rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_equal_to_optax_to_rounding_in_float32(name):
+    ours, theirs, _ = CHAINS[name]
+    np.testing.assert_allclose(
+        run(ours, jnp.float32), run(theirs, jnp.float32), rtol=0, atol=20 * np.finfo("f4").eps
+    )
+
+
+@pytest.mark.parametrize("name", CHAINS)
+def test_equal_to_a_numpy_transcription(name):
+    ours, _, expected = CHAINS[name]
+    # The schedule is evaluated in float32 by Optax; Adam's bias correction too.
+    np.testing.assert_allclose(run(ours), expected, rtol=0, atol=2e-6)
+
+
+def test_spherical_sgd_is_its_numpy_transcription():
+    expected = oracles.spherical_sgd(START, gradient, lambda t: 0.1, 0.9, STEPS)
+    np.testing.assert_allclose(run(spherical_sgd(0.1, 0.9)), expected, rtol=0, atol=1e-12)
+
+
+def test_chains_without_schedule_are_their_transcriptions_to_rounding():
+    for tx, expected in (
+        (sgd_l2(0.1, 0.05, 0.9), oracles.sgd_l2(START, gradient, lambda t: 0.1, 0.05, 0.9, STEPS)),
+        (sgdw(0.1, 0.05, 0.9), oracles.sgdw(START, gradient, lambda t: 0.1, 0.05, 0.9, STEPS)),
+    ):
+        np.testing.assert_allclose(run(tx), expected, rtol=0, atol=1e-13)
+
+
+def test_spherical_sgd_moves_a_scale_invariant_weight_at_eta_over_radius_squared():
+    def loss(w):
+        return jnp.sum(jnp.linspace(-1, 1, w.size) * w / jnp.linalg.norm(w))
+
+    w = jnp.asarray(START)
+    radius = jnp.linalg.norm(w)
+    tx = spherical_sgd(0.1)
+    updates, _ = tx.update(jax.grad(loss)(w), tx.init(w), w)
+    on_unit_sphere = w / radius - 0.1 / radius**2 * jax.grad(loss)(w / radius)
+    expected = radius * on_unit_sphere / jnp.linalg.norm(on_unit_sphere)
+    np.testing.assert_allclose(w + updates, expected, rtol=1e-13)
+
+
+def test_masked_leaves_do_not_decay():
+    params = {"kernel": np.ones((2, 2)), "bias": np.ones(2)}
+    mask = {"kernel": True, "bias": False}
+    zero = jax.tree.map(np.zeros_like, params)
+    for tx in (sgd_l2(0.1, 0.5, mask=mask), sgdw(0.1, 0.5, mask=mask), adamw(0.1, mask=mask)):
+        updates, _ = tx.update(zero, tx.init(params), params)
+        assert np.all(updates["bias"] == 0)
+        assert np.all(updates["kernel"] < 0)
+
+
+@pytest.mark.parametrize("chain", [sgd_l2, sgdw])
+@pytest.mark.parametrize("bad", [(np.nan, 0.1), (-0.1, 0.1), (0.1, np.nan), (0.1, -1.0)])
+def test_bad_rates_are_refused(chain, bad):
+    with pytest.raises(ValueError, match="is"):
+        chain(*bad)
+
+
+@pytest.mark.parametrize(
+    "tx",
+    [sgd_l2(0.1, 0.01, 0.9), sgdw(0.1, 0.01, 0.9), adamw(0.1), spherical_sgd(0.1, 0.9)],
+    ids=["sgd_l2", "sgdw", "adamw", "spherical_sgd"],
+)
+class TestEveryChain:
+    def test_keeps_dtypes_and_the_structure_of_its_state(self, tx):
+        state = tx.init(MIXED)
+        updates, after = jax.jit(tx.update)(GRADIENTS, state, MIXED)
+        assert jax.tree.map(dtype_of, updates) == jax.tree.map(dtype_of, MIXED)
+        assert jax.tree.structure(state) == jax.tree.structure(after)
+        shapes = jax.tree.map(lambda x: (x.shape, x.dtype), (state, after))
+        assert shapes[0] == shapes[1]
+
+    def test_takes_extra_arguments_and_optax_wrappers(self, tx):
+        wrapped = optax.MultiSteps(optax.apply_if_finite(tx, 2), 2).gradient_transformation()
+        state = wrapped.init(MIXED)
+        for _ in range(2):
+            updates, state = wrapped.update(GRADIENTS, state, MIXED, value=1.0)
+        assert jnp.any(updates["a"] != 0)
+
+    def test_is_tracked(self, tx):
+        tracked = wdjax.tracked(tx)
+        _, state = tracked.update(GRADIENTS, tracked.init(MIXED), MIXED)
+        assert set(wdjax.metrics(state)) == {"a", "b"}
