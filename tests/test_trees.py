@@ -65,3 +65,4 @@ def test_safe_functions_have_finite_gradients_at_zero():
 def test_sums_of_half_precision_are_taken_in_single():
     assert trees.accumulation_dtype(jnp.ones(1, jnp.bfloat16)) == jnp.float32
     assert trees.accumulation_dtype(jnp.ones(1, jnp.float64)) == jnp.float64
+    assert trees.accumulation_dtype(jnp.array(1.0)) == jnp.float64  # weakly typed

@@ -1,5 +1,6 @@
 """Trees of arrays: names of leaves, masks, checks of structure, and arithmetic safe at zero."""
 
+import functools
 from collections.abc import Iterable
 
 import jax
@@ -32,7 +33,8 @@ def is_floating(leaf: jax.Array) -> bool:
 
 def accumulation_dtype(*leaves: jax.Array) -> jnp.dtype:
     """Returns the dtype in which sums over these leaves are taken: float32 at least."""
-    return jnp.result_type(jnp.float32, *leaves)
+    # By dtype and not by value: beside float32 a weakly typed float64 array would give way.
+    return functools.reduce(jnp.promote_types, (leaf.dtype for leaf in leaves), jnp.float32)
 
 
 def resolve_mask(mask: Mask | None, params: Params) -> PyTree:

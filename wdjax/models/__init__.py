@@ -1,0 +1,16 @@
+"""Flax models for the experiments; needs the extra `wdjax[lab]`."""
+
+from wdjax.models.convolution import patch_convolution
+from wdjax.models.mlp import MLP
+from wdjax.models.norms import NORMS, make_norm
+from wdjax.models.resnet import ResNet, convolution_kernels, kernels_3x3
+
+__all__ = [
+    "MLP",
+    "NORMS",
+    "ResNet",
+    "convolution_kernels",
+    "kernels_3x3",
+    "make_norm",
+    "patch_convolution",
+]

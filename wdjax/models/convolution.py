@@ -1,0 +1,66 @@
+"""A convolution as a matrix product of patches, for training many small models at once."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+
+def patch_convolution(
+    images: jax.Array,
+    kernel: jax.Array,
+    window_strides: Sequence[int],
+    padding: str | Sequence[tuple[int, int]],
+    **settings: Any,
+) -> jax.Array:
+    """Convolves NHWC images with an HWIO kernel by one matrix product.
+
+    Equal to `lax.conv_general_dilated` to rounding, and takes its place in `flax.linen.Conv` by
+    the argument `conv_general_dilated`. Under `vmap` it becomes a batched product, where a
+    convolution would become a grouped one, and inside `lax.scan` it stays fast: on XLA's CPU
+    backend both turn the gradient of a convolution onto a path that is many times slower. It needs
+    memory for the patches: height × width of the kernel, times the image.
+
+    Args:
+      images: (batch, height, width, channels).
+      kernel: (height, width, channels, features).
+      window_strides: Steps in height and width.
+      padding: "SAME", "VALID", or pairs (before, after) for height and width.
+      **settings: What Flax passes besides: dilations of one, one feature group.
+
+    Returns:
+      (batch, height', width', features).
+
+    Raises:
+      ValueError: A dilation or a number of feature groups other than one.
+    """
+    _require_plain(settings)
+    height, width, channels, features = kernel.shape
+    pads = (
+        lax.padtype_to_pads(images.shape[1:3], (height, width), window_strides, padding)
+        if isinstance(padding, str)
+        else padding
+    )
+    padded = jnp.pad(images, ((0, 0), *pads, (0, 0)))
+    down, across = window_strides
+    rows = (padded.shape[1] - height) // down + 1
+    columns = (padded.shape[2] - width) // across + 1
+    shifted = [
+        padded[:, i : i + down * (rows - 1) + 1 : down, j : j + across * (columns - 1) + 1 : across]
+        for i in range(height)
+        for j in range(width)
+    ]
+    patches = jnp.concatenate(shifted, axis=-1)
+    return patches @ kernel.reshape(height * width * channels, features)
+
+
+def _require_plain(settings: dict[str, Any]) -> None:
+    dilations = {name: settings.get(name) or (1, 1) for name in ("lhs_dilation", "rhs_dilation")}
+    groups = settings.get("feature_group_count", 1)
+    if groups != 1 or any(step != 1 for steps in dilations.values() for step in steps):
+        raise ValueError(
+            "patch_convolution has no dilation and no feature groups, but was given "
+            f"{dilations} and {groups} feature groups: use lax.conv_general_dilated."
+        )
