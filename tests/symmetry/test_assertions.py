@@ -14,20 +14,21 @@ ASSERTIONS = [
 ]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def no_check_left_behind():
+    yield
+    chex.block_until_chexify_assertions_complete()
+
+
 def chexified(assertion, loss, **settings):
     """The assertion inside a jitted function, made to run there by chex."""
 
-    @chex.chexify
     @jax.jit
     def step(params):
         assertion(loss, params, **settings)
         return loss(params)
 
-    def run(params):
-        step(params)
-        step.wait_checks()
-
-    return run
+    return chex.chexify(step, async_check=False)
 
 
 def eager(assertion, loss, **settings):
