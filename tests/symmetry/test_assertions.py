@@ -14,12 +14,6 @@ ASSERTIONS = [
 ]
 
 
-@pytest.fixture(autouse=True, scope="module")
-def no_check_left_behind():
-    yield
-    chex.block_until_chexify_assertions_complete()
-
-
 def chexified(assertion, loss, **settings):
     """The assertion inside a jitted function, made to run there by chex."""
 
