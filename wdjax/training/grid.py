@@ -1,0 +1,155 @@
+"""A grid of runs with different settings and seeds, trained side by side as one program."""
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+from jax.typing import ArrayLike
+
+from wdjax.data import Dataset, batch_indices
+from wdjax.training.step import Hyperparameters, Task, TrainState, init_state, train_step
+from wdjax.typing import PyTree
+
+Probe = Callable[[TrainState, jax.Array, jax.Array], PyTree]
+
+
+class History(NamedTuple):
+    """What was measured, out of jit once per chunk of steps; arrays begin with (runs, chunks).
+
+    Attributes:
+      step: (chunks,), the number of steps done at the end of each chunk.
+      mean: Per measure of the step, its mean over the chunk.
+      rms: Per measure of the step, its root mean square over the chunk.
+      probe: What the probe returned at the start of each chunk.
+    """
+
+    step: np.ndarray
+    mean: PyTree
+    rms: PyTree
+    probe: PyTree
+
+
+def train_grid(
+    task: Task,
+    dataset: Dataset,
+    hyper: Hyperparameters,
+    seeds: ArrayLike,
+    *,
+    steps: int,
+    chunk: int,
+    batch_size: int,
+    probe: Probe | None = None,
+    progress: Callable[[range], Iterable[int]] = iter,
+) -> tuple[TrainState, History]:
+    """Trains all runs in lockstep: `vmap` over the runs of a `scan` over the steps of a chunk.
+
+    The runs are spread over the devices. Runs with the same seed start from the same weights and
+    see the same batches and the same augmentation, whatever their other settings.
+
+    Args:
+      task: What is trained.
+      dataset: Its training images as floats.
+      hyper: Arrays of shape (runs,).
+      seeds: (runs,), one integer per run.
+      steps: Number of steps, a multiple of `chunk`.
+      chunk: Steps per call of the compiled program; measures leave it once per chunk.
+      batch_size: Images per step and run.
+      probe: `(state, images, labels) -> tree`, called once per chunk and run on its first batch,
+        before augmentation: for what is too dear to measure in every step.
+      progress: Wraps the range of chunks, as tqdm does.
+
+    Returns:
+      The states after the last step, leaves beginning with (runs,), and the history.
+
+    Raises:
+      ValueError: The settings are not arrays of one length, or steps is not a positive multiple
+        of chunk.
+      FloatingPointError: The loss of a run is not finite any more.
+    """
+    hyper, seeds = _checked(hyper, seeds, steps, chunk)
+    sharding = _over_devices(len(seeds))
+    place = functools.partial(jax.device_put, device=sharding)
+    states = _init_states(task, hyper, seeds)
+    images, labels = jnp.asarray(dataset.train_images), jnp.asarray(dataset.train_labels)
+    run_chunk = _compiled_chunk(task, probe or _no_probe)
+    collected = []
+    for index in progress(range(steps // chunk)):
+        numbers = range(index * chunk, (index + 1) * chunk)
+        batches = np.stack(
+            [batch_indices(int(seed), numbers, len(labels), batch_size) for seed in seeds]
+        )
+        states, measured = run_chunk(
+            place(hyper), place(states), np.asarray(numbers), place(batches), images, labels
+        )
+        collected.append(jax.device_get(measured))
+        _require_finite(collected[-1][0]["loss"], hyper, seeds, (index + 1) * chunk)
+    mean, rms, probed = jax.tree.map(lambda *leaves: np.stack(leaves, axis=1), *collected)
+    return states, History(np.arange(chunk, steps + 1, chunk), mean, rms, probed)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _init_states(task: Task, hyper: Hyperparameters, seeds: np.ndarray) -> TrainState:
+    # One run after the other: batched, the random initialisers take longer to compile.
+    return jax.lax.map(lambda run: init_state(task, *run), (hyper, seeds))
+
+
+def _compiled_chunk(task: Task, probe: Probe) -> Callable[..., tuple[TrainState, Any]]:
+    def one_run(hyper, state, numbers, batches, images, labels):
+        probed = probe(state, images[batches[0]], labels[batches[0]])
+
+        def body(state, number_and_batch):
+            number, batch = number_and_batch
+            return train_step(task, hyper, state, number, images[batch], labels[batch])
+
+        state, measures = jax.lax.scan(body, state, (numbers, batches))
+        mean = jax.tree.map(lambda values: jnp.mean(values, axis=0), measures)
+        rms = jax.tree.map(lambda values: jnp.sqrt(jnp.mean(values**2, axis=0)), measures)
+        return state, (mean, rms, probed)
+
+    over_runs = jax.vmap(one_run, in_axes=(0, 0, None, 0, None, None))
+    return jax.jit(over_runs, donate_argnums=1)
+
+
+def _no_probe(state: TrainState, images: jax.Array, labels: jax.Array) -> PyTree:
+    del state, images, labels
+    return {}
+
+
+def _over_devices(runs: int) -> NamedSharding:
+    """Spreads the runs evenly over as many devices as divide their number."""
+    devices = jax.devices()
+    count = max(n for n in range(1, len(devices) + 1) if runs % n == 0)
+    mesh = jax.make_mesh((count,), ("runs",), devices=devices[:count], axis_types=(AxisType.Auto,))
+    return NamedSharding(mesh, PartitionSpec("runs"))
+
+
+def _checked(
+    hyper: Hyperparameters, seeds: ArrayLike, steps: int, chunk: int
+) -> tuple[Hyperparameters, np.ndarray]:
+    arrays = Hyperparameters(*(np.asarray(values, np.float32) for values in hyper))
+    numbers = np.asarray(seeds, np.int32)
+    shapes = {np.shape(values) for values in (*arrays, numbers)}
+    if len(shapes) != 1 or numbers.ndim != 1 or numbers.size == 0:
+        raise ValueError(
+            f"the settings and seeds have the shapes {sorted(shapes)}; expected arrays of one "
+            "length, with one entry per run."
+        )
+    if chunk < 1 or steps < chunk or steps % chunk:
+        raise ValueError(f"steps is {steps}; expected a positive multiple of chunk, {chunk}.")
+    return arrays, numbers
+
+
+def _require_finite(
+    losses: np.ndarray, hyper: Hyperparameters, seeds: np.ndarray, step: int
+) -> None:
+    lost = np.flatnonzero(~np.isfinite(losses))
+    if lost.size:
+        settings = {name: float(values[lost[0]]) for name, values in hyper._asdict().items()}
+        raise FloatingPointError(
+            f"within step {step} the loss of the run with {settings} and seed {seeds[lost[0]]} "
+            "was no longer finite. Lower its learning rate, or its momentum."
+        )
