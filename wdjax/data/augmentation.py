@@ -24,4 +24,6 @@ def random_shift(key: jax.Array, images: jax.Array, most: int) -> jax.Array:
     down, across = jax.random.randint(key, (2, batch, 1), -most, most + 1)
     rows = jnp.clip(jnp.arange(height) + down, 0, height - 1)
     columns = jnp.clip(jnp.arange(width) + across, 0, width - 1)
-    return images[jnp.arange(batch)[:, None, None], rows[:, :, None], columns[:, None, :]]
+    return jnp.asarray(images)[
+        jnp.arange(batch)[:, None, None], rows[:, :, None], columns[:, None, :]
+    ]

@@ -104,7 +104,10 @@ def load_record(folder: Path) -> RunRecord:
             Verdict(**{**verdict, "outcome": Outcome(verdict["outcome"])})
             for verdict in fields["verdicts"]
         )
-        with np.load(folder / ARRAYS, allow_pickle=False) as stored:
+        with (
+            (folder / ARRAYS).open("rb") as stream,
+            np.load(stream, allow_pickle=False) as stored,
+        ):
             return RunRecord(**fields, arrays=dict(stored))
     except (ValueError, TypeError, KeyError, OSError, EOFError, BadZipFile) as error:
         raise ValueError(f"the record in {folder} is damaged ({error}): run it again.") from error

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 
@@ -36,9 +37,9 @@ def load_data(config: Config) -> Dataset:
 def optimiser(hyper: Hyperparameters) -> optax.GradientTransformation:
     """SGD with coupled L2 on the convolution kernels, tracked per kernel and for all 3×3 ones."""
     tx = sgd_l2(
-        jax.numpy.asarray(hyper.learning_rate),
-        jax.numpy.asarray(hyper.weight_decay),
-        jax.numpy.asarray(hyper.momentum),
+        jnp.asarray(hyper.learning_rate),
+        jnp.asarray(hyper.weight_decay),
+        jnp.asarray(hyper.momentum),
         mask=convolution_kernels,
     )
     return tracked(tx, GROUPS)
@@ -78,7 +79,7 @@ def measure(
         probe=probe(task),
         progress=progress,
     )
-    correct = predictions(model, states, dataset.test_images) == dataset.test_labels
+    correct = predictions(model, states, jnp.asarray(dataset.test_images)) == dataset.test_labels
     arrays = {
         **{name: np.asarray(values) for name, values in hyper._asdict().items()},
         "seed": seeds,
