@@ -1,0 +1,8 @@
+"""The experiments: what an article claims, the runs that test it, and the verdicts."""
+
+from wdjax.experiments.equilibrium import EQUILIBRIUM
+from wdjax.experiments.experiment import Experiment
+
+EXPERIMENTS = {experiment.name: experiment for experiment in (EQUILIBRIUM,)}
+
+__all__ = ["EXPERIMENTS", "Experiment"]

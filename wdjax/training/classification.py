@@ -54,6 +54,8 @@ def predictions(model: nn.Module, states: TrainState, images: jax.Array) -> jax.
         logits = model.apply({"params": params, **model_state}, batch, train=False)
         return jnp.argmax(jnp.asarray(logits), axis=-1)
 
-    batches = (images[start : start + 100] for start in range(0, len(images), 100))
+    # Batches of one size, so that it is compiled once.
+    size = max(size for size in range(1, 129) if len(images) % size == 0)
+    batches = images.reshape(-1, size, *images.shape[1:])
     found = [predict(states.params, states.model_state, batch) for batch in batches]
     return jnp.concatenate(found, axis=1)

@@ -10,21 +10,26 @@ import optax
 
 from wdjax import groups
 from wdjax.data import Dataset, load_cifar10, load_digits, standardise
-from wdjax.experiments.equilibrium.config import Config, runs
+from wdjax.experiments.equilibrium.claims import check
+from wdjax.experiments.equilibrium.config import Config, plain_settings, runs
 from wdjax.models import ResNet, convolution_kernels, kernels_3x3, patch_convolution
 from wdjax.symmetry import inverse_scaling_residual
 from wdjax.tracking import tracked
 from wdjax.training import (
     History,
     Hyperparameters,
+    RunRecord,
     Task,
     TrainState,
     classification,
+    environment,
     predictions,
     train_grid,
 )
 from wdjax.transforms import sgd_l2
 
+NAME = "equilibrium"
+SOURCE = "A. Labatie, The Serendipitous Effectiveness of Weight Decay in Deep Learning (2020)"
 JOINT = "all 3x3 kernels"
 GROUPS = groups.union(groups.per_leaf(convolution_kernels), groups.joint(JOINT, kernels_3x3))
 
@@ -58,12 +63,26 @@ def probe(task: Task) -> Callable[[TrainState, jax.Array, jax.Array], jax.Array]
     return residual
 
 
-def measure(
-    config: Config, progress: Callable[[range], Iterable[int]] = iter
-) -> tuple[dict[str, np.ndarray], float]:
-    """Trains all runs; returns the arrays of the record, and the seconds that it took."""
+def run(config: Config, progress: Callable[[range], Iterable[int]] = iter) -> RunRecord:
+    """Trains all runs and judges the claims; returns the record."""
     start = time.perf_counter()
     dataset = load_data(config)
+    arrays = measure(config, dataset, progress)
+    return RunRecord(
+        experiment=NAME,
+        source=SOURCE,
+        config=plain_settings(config) | {"dataset": dataset.name, "sha256": dataset.sha256()},
+        environment=environment(),
+        seconds=time.perf_counter() - start,
+        verdicts=check(arrays),
+        arrays=arrays,
+    )
+
+
+def measure(
+    config: Config, dataset: Dataset, progress: Callable[[range], Iterable[int]] = iter
+) -> dict[str, np.ndarray]:
+    """Trains all runs; returns the arrays of the record."""
     model = ResNet(config.depth, epsilon=config.epsilon, convolution=patch_convolution)
     height, width, channels = dataset.train_images.shape[1:]
     task = classification(model, (height, width, channels), optimiser, shift=config.shift)
@@ -80,13 +99,12 @@ def measure(
         progress=progress,
     )
     correct = predictions(model, states, jnp.asarray(dataset.test_images)) == dataset.test_labels
-    arrays = {
+    return {
         **{name: np.asarray(values) for name, values in hyper._asdict().items()},
         "seed": seeds,
         "test_accuracy": np.mean(correct, axis=1),
         **series(history),
     }
-    return arrays, time.perf_counter() - start
 
 
 def series(history: History) -> dict[str, np.ndarray]:

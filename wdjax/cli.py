@@ -1,0 +1,114 @@
+"""The command line: `wdjax list`, `wdjax run NAME`, `wdjax report FOLDER`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+import tyro
+from rich.console import Console
+from rich.progress import track
+
+from wdjax.experiments import EXPERIMENTS, Experiment
+from wdjax.report import verdict_table, write_report
+from wdjax.training import Outcome, RunRecord, load_record, save_record
+
+CLAIM_FAILED, BAD_INPUT = 1, 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit status.
+
+    Args:
+      arguments: The words after `wdjax`; None for those of the process.
+
+    Returns:
+      0; or 1 if a claim does not hold; or 2 if the input is bad.
+    """
+    known, rest = _parser().parse_known_args(arguments)
+    console = Console()
+    try:
+        return known.command(known, rest, console)
+    except (OSError, ValueError, FloatingPointError) as error:
+        Console(stderr=True).print(f"wdjax: {error}", style="red", markup=False, highlight=False)
+        return BAD_INPUT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="wdjax", description="What weight decay really does.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    listing = commands.add_parser("list", help="show the experiments")
+    listing.set_defaults(command=_list)
+    # The settings of an experiment are its own, so `--help` after its name is answered by tyro.
+    running = commands.add_parser("run", help="run an experiment", add_help=False)
+    running.add_argument("experiment", choices=EXPERIMENTS)
+    running.add_argument("--quick", action="store_true")
+    running.add_argument("--out", type=Path)
+    running.set_defaults(command=_run)
+    reporting = commands.add_parser("report", help="make the page of a run again")
+    reporting.add_argument("folder", type=Path, help="the folder of the run's record.json")
+    reporting.set_defaults(command=_report)
+    return parser
+
+
+def _list(known: argparse.Namespace, rest: list[str], console: Console) -> int:
+    del known
+    _require_no(rest)
+    for experiment in EXPERIMENTS.values():
+        console.print(f"{experiment.name}: {experiment.summary}", highlight=False)
+        console.print(f"    {experiment.source}", highlight=False)
+    return 0
+
+
+def _run(known: argparse.Namespace, rest: list[str], console: Console) -> int:
+    experiment = EXPERIMENTS[known.experiment]
+    config = tyro.cli(
+        type(experiment.default),
+        prog=f"wdjax run {experiment.name} [--quick] [--out FOLDER]",
+        description=f"{experiment.summary}. {experiment.source}.",
+        default=experiment.quick if known.quick else experiment.default,
+        args=rest,
+    )
+    folder = known.out or Path("runs") / experiment.name
+    _use_all_cores()
+    record = experiment.run(config, lambda chunks: track(chunks, "training", console=console))
+    save_record(record, folder)
+    return _show(experiment, record, folder, console)
+
+
+def _report(known: argparse.Namespace, rest: list[str], console: Console) -> int:
+    _require_no(rest)
+    record = load_record(known.folder)
+    if record.experiment not in EXPERIMENTS:
+        raise ValueError(
+            f"{known.folder} is the record of the experiment {record.experiment!r}, which this "
+            f"version does not have; it has {', '.join(EXPERIMENTS)}."
+        )
+    return _show(EXPERIMENTS[record.experiment], record, known.folder, console)
+
+
+def _show(experiment: Experiment, record: RunRecord, folder: Path, console: Console) -> int:
+    path = write_report(record, experiment.plots(record), folder)
+    console.print(verdict_table(record))
+    console.print(f"{record.seconds:.0f} s; page: {path}", highlight=False, soft_wrap=True)
+    failed = any(verdict.outcome == Outcome.FAILS for verdict in record.verdicts)
+    return CLAIM_FAILED if failed else 0
+
+
+def _require_no(rest: list[str]) -> None:
+    if rest:
+        raise ValueError(f"unknown arguments: {' '.join(rest)}. See wdjax --help.")
+
+
+def _use_all_cores() -> None:
+    """One CPU device per core, so that the runs of a grid spread over them."""
+    forced = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
+    chosen = jax.config.jax_num_cpu_devices  # pyright: ignore[reportAttributeAccessIssue]
+    if not forced and chosen == -1:
+        jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
