@@ -7,13 +7,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import jax
-import tyro
-from rich.console import Console
-from rich.progress import track
 
-from wdjax.experiments import EXPERIMENTS, Experiment
-from wdjax.report import verdict_table, write_report
-from wdjax.training import Outcome, RunRecord, load_record, save_record
+try:
+    import tyro
+    from rich.console import Console
+    from rich.progress import track
+
+    from wdjax.experiments import EXPERIMENTS, Experiment
+    from wdjax.report import verdict_table, write_report
+    from wdjax.training import Outcome, RunRecord, load_record, save_record
+except ModuleNotFoundError as missing:
+    raise ModuleNotFoundError(
+        f"the command line needs {missing.name!r}, which comes with the extra `lab`: "
+        'pip install "wdjax[lab]".'
+    ) from missing
 
 CLAIM_FAILED, BAD_INPUT = 1, 2
 

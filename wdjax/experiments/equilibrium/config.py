@@ -50,7 +50,7 @@ QUICK = Config(
     learning_rates=(0.1, 0.2),
     weight_decays=(0.01, 0.02),
     seeds=(0,),
-    steps=300,
+    steps=200,
     chunk=25,
     batch_size=16,
 )

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from wdjax import theory
 from wdjax.experiments.equilibrium.claims import Measured, equilibrium, joint
@@ -21,24 +23,24 @@ def plots(record: RunRecord) -> Sequence[Plot]:
     arrays, measured = record.arrays, equilibrium(record.arrays)
     return (
         Plot(
-            "norms",
-            "Left: ‖w‖² of all 3×3 kernels over training, one line per run, coloured by ηλ; "
-            "dashed: without decay it only grows. Right: the ratio ‖w‖²/√(η/λ), as in figure 2 of "
-            "the article.",
-            _norms(arrays, measured),
+            "equilibrium",
+            "Left: ‖w‖² of all 3×3 kernels over training, one line per run. Without decay (dashed) "
+            "it only grows; with decay it settles. Right: the angle per step of every kernel in "
+            "every run against √(2ηλ/(1+μ)). The line is equality: no constant is fitted.",
+            _equilibrium(arrays, measured),
         ),
         Plot(
             "scaling",
-            "Left: ‖w‖² at equilibrium against η/λ, with slope 1/2 dotted. Right: the effective "
-            "learning rate against ηλ, with slope 1/2 dotted; crosses are √(2ηλ(1−μ)/G) with the "
-            "gradient moment G of each run.",
-            _scaling(measured),
+            "Left: the ratio ‖w‖²/√(η/λ) over training, as in figure 2 of the article. Middle: "
+            "‖w‖² at equilibrium against η/λ. Right: the effective learning rate against ηλ; "
+            "crosses are √(2ηλ(1−μ)/G) with the gradient moment G of each run. Dotted lines have "
+            "slope 1/2.",
+            _scaling(arrays, measured),
         ),
         Plot(
             "angles",
-            "The angle per step of every kernel in every run against √(2ηλ/(1+μ)); the line is "
-            "equality, no constant is fitted.",
-            _angles(measured),
+            "The angle per step over its prediction, for each kernel (columns) in each run (dots).",
+            _angle_ratios(arrays, measured),
         ),
         Plot(
             "identities",
@@ -49,8 +51,8 @@ def plots(record: RunRecord) -> Sequence[Plot]:
     )
 
 
-def _axes(count: int) -> tuple[Figure, Sequence[Axes]]:
-    figure = Figure(figsize=(5.2 * count, 3.9), layout="constrained")
+def _axes(count: int, width: float = 4.8) -> tuple[Figure, Sequence[Axes]]:
+    figure = Figure(figsize=(width * count, 3.9), layout="constrained")
     axes = figure.subplots(1, count, squeeze=False)[0]
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
@@ -64,48 +66,24 @@ def _colours(measured: Measured) -> list:
     return [colormaps["viridis"](0.9 * (p - low) / max(high - low, 1e-9)) for p in product]
 
 
-def _norms(arrays: dict[str, np.ndarray], measured: Measured) -> Figure:
+def _equilibrium(arrays: dict[str, np.ndarray], measured: Measured) -> Figure:
     figure, (left, right) = _axes(2)
     steps, squared = arrays["step"], arrays["squared_norm"][:, :, joint(arrays)]
-    for run, colour in enumerate(_colours(measured)):
-        if not measured.decays[run]:
-            left.plot(steps, squared[run], **FREE)
-            continue
-        left.plot(steps, squared[run], color=colour, linewidth=1.2)
-        if measured.in_grid[run]:
-            ratio = squared[run] / np.sqrt(measured.eta[run] / measured.lam[run])
-            right.plot(steps, ratio, color=colour, linewidth=1.2)
+    shown: set[str] = set()
+    for run in np.argsort(measured.eta * measured.lam):
+        label = f"ηλ = {measured.eta[run] * measured.lam[run]:.2g}"
+        style = {"color": _colours(measured)[run]} if measured.decays[run] else FREE
+        left.plot(steps, squared[run], label=None if label in shown else label, **style)
+        shown.add(label)
     left.set(xlabel="step", ylabel="‖w‖²", yscale="log")
-    right.set(xlabel="step", ylabel="‖w‖² / √(η/λ)", yscale="log")
+    left.legend(frameon=False, fontsize="small", ncols=2, loc="upper right")
+    left.set_ylim(top=4 * squared.max())
+    _plain_ticks(left.yaxis)
+    _angles(right, measured)
     return figure
 
 
-def _scaling(measured: Measured) -> Figure:
-    figure, (left, right) = _axes(2)
-    grid = measured.in_grid
-    colours = [colour for colour, inside in zip(_colours(measured), grid, strict=True) if inside]
-    eta, lam, squared = measured.eta[grid], measured.lam[grid], measured.squared_norm[grid]
-    known = theory.effective_learning_rate(
-        eta, lam, measured.mu[grid], gradient_moment=measured.moment[grid]
-    )
-    left.scatter(eta / lam, squared, c=colours, s=28)
-    _half_slope(left, eta / lam, squared)
-    right.scatter(eta * lam, eta / squared, c=colours, s=28)
-    right.scatter(eta * lam, np.asarray(known), c="0.3", marker="x", s=22, linewidths=1)
-    _half_slope(right, eta * lam, eta / squared)
-    left.set(xlabel="η/λ", ylabel="‖w‖² at equilibrium", xscale="log", yscale="log")
-    right.set(xlabel="ηλ", ylabel="η/‖w‖² at equilibrium", xscale="log", yscale="log")
-    return figure
-
-
-def _half_slope(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
-    """Draws the line of slope 1/2 through the middle of the points."""
-    ends = np.array([x.min(), x.max()])
-    ax.plot(ends, np.exp(np.mean(np.log(y / np.sqrt(x)))) * np.sqrt(ends), **GUIDE)
-
-
-def _angles(measured: Measured) -> Figure:
-    figure, (ax,) = _axes(1)
+def _angles(ax: Axes, measured: Measured) -> None:
     runs = np.flatnonzero(measured.decays)
     predicted = np.asarray(
         theory.angle_per_step(measured.eta[runs], measured.lam[runs], measured.mu[runs])
@@ -114,19 +92,68 @@ def _angles(measured: Measured) -> Figure:
         ax.scatter(predicted, predicted * measured.angle_ratio[runs, kernel], s=14, alpha=0.5)
     ends = np.array([predicted.min(), predicted.max()])
     ax.plot(ends, ends, **GUIDE)
-    ax.set(
-        xlabel="predicted √(2ηλ/(1+μ)), radians", ylabel="measured angle per step, radians",
-        xscale="log", yscale="log",
-    )  # fmt: skip
+    ax.set(xscale="log", yscale="log")
+    ax.set(xlabel="predicted angle per step, radians", ylabel="measured angle per step, radians")
+    _plain_ticks(ax.xaxis)
+    _plain_ticks(ax.yaxis)
+
+
+def _scaling(arrays: dict[str, np.ndarray], measured: Measured) -> Figure:
+    figure, (left, middle, right) = _axes(3, width=4.2)
+    grid = np.flatnonzero(measured.in_grid)
+    colours = [_colours(measured)[run] for run in grid]
+    eta, lam, squared = measured.eta[grid], measured.lam[grid], measured.squared_norm[grid]
+    ratio = arrays["squared_norm"][grid, :, joint(arrays)] / np.sqrt(eta / lam)[:, None]
+    for values, colour in zip(ratio, colours, strict=True):
+        left.plot(arrays["step"], values, color=colour, linewidth=1.2)
+    left.set(xlabel="step", ylabel="‖w‖² / √(η/λ)", yscale="log")
+    _plain_ticks(left.yaxis)
+    _half_slope(middle, eta / lam, squared, colours)
+    middle.set(xlabel="η/λ", ylabel="‖w‖² at equilibrium")
+    _half_slope(right, eta * lam, eta / squared, colours)
+    known = theory.effective_learning_rate(
+        eta, lam, measured.mu[grid], gradient_moment=measured.moment[grid]
+    )
+    right.scatter(eta * lam, np.asarray(known), c="0.3", marker="x", s=22, linewidths=1)
+    right.set(xlabel="ηλ", ylabel="η/‖w‖² at equilibrium")
+    return figure
+
+
+def _half_slope(ax: Axes, x: np.ndarray, y: np.ndarray, colours: list) -> None:
+    """Draws points, and the line of slope 1/2 through their middle, on logarithmic axes."""
+    ends = np.array([x.min(), x.max()])
+    ax.plot(ends, np.exp(np.mean(np.log(y / np.sqrt(x)))) * np.sqrt(ends), **GUIDE)
+    ax.scatter(x, y, c=colours, s=28)
+    ax.set(xscale="log", yscale="log")
+    _plain_ticks(ax.xaxis, np.unique(np.round(x, 8)))
+    _plain_ticks(ax.yaxis)
+
+
+def _plain_ticks(axis: Axis, at: np.ndarray | None = None) -> None:
+    """Labels a logarithmic axis by plain numbers, 1, 2, 5, 10 ... or at the given places."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if at is None else FixedLocator(list(at)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def _angle_ratios(arrays: dict[str, np.ndarray], measured: Measured) -> Figure:
+    figure, (ax,) = _axes(1, width=8)
+    ratio = measured.angle_ratio[measured.decays]
+    colours = [_colours(measured)[run] for run in np.flatnonzero(measured.decays)]
+    names = [str(name).removesuffix("/kernel") for name in arrays["group"]]
+    for column, values in enumerate(ratio.T):
+        ax.scatter(np.full(len(values), column), values, c=colours, s=16, alpha=0.8)
+    ax.axhline(1, **GUIDE)
+    ax.set_xticks(range(len(names)), names, rotation=35, ha="right")
+    ax.set_ylabel("measured / predicted angle")
     return figure
 
 
 def _identities(arrays: dict[str, np.ndarray]) -> Figure:
     figure, (left, right) = _axes(2)
-    left.plot(arrays["step"], arrays["cosine"].max(axis=2).T, color="C0", alpha=0.4, linewidth=1)
-    right.plot(
-        arrays["step"], arrays["inverse_scaling_residual"].T, color="C1", alpha=0.4, linewidth=1
-    )
-    left.set(xlabel="step", ylabel="|cos(w, ∇L)|, worst kernel", yscale="log")
+    thin = {"alpha": 0.4, "linewidth": 1}
+    left.plot(arrays["step"], arrays["cosine"].max(axis=2).T, color="C0", **thin)
+    right.plot(arrays["step"], arrays["inverse_scaling_residual"].T, color="C1", **thin)
+    left.set(xlabel="step", ylabel="|cos(w, ∇L)|", yscale="log")
     right.set(xlabel="step", ylabel="‖2∇L(2w) − ∇L(w)‖ / ‖∇L(w)‖", yscale="log")
     return figure

@@ -1,0 +1,113 @@
+import json
+import subprocess
+import sys
+
+import jax
+import pytest
+
+from tests.report.sample import RECORD
+from wdjax.cli import main
+from wdjax.training import Outcome, load_record, save_record
+
+TINY = [
+    "--learning-rates", "0.1", "--weight-decays", "0.01", "0.02", "--seeds", "0",
+    "--steps", "8", "--chunk", "2", "--batch-size", "4",
+]  # fmt: skip
+FILES = {
+    "record.json", "arrays.npz", "report.html",
+    "equilibrium.png", "scaling.png", "angles.png", "identities.png",
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def float32():
+    with jax.enable_x64(False):
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A finished run of a few steps."""
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    with jax.enable_x64(False):
+        status = main(["run", "equilibrium", "--out", str(folder), *TINY])
+    failed = any(v.outcome == Outcome.FAILS for v in load_record(folder).verdicts)
+    assert status == (1 if failed else 0)
+    return folder
+
+
+def test_a_run_writes_record_figures_and_page(folder):
+    assert {path.name for path in folder.iterdir()} == FILES
+    record = json.loads((folder / "record.json").read_text("utf-8"))
+    assert record["config"]["learning_rates"] == [0.1]
+    assert len(record["verdicts"]) == 5
+
+
+def test_the_report_is_made_again_from_the_record(folder, capsys):
+    (folder / "report.html").unlink()
+    (folder / "angles.png").unlink()
+    main(["report", str(folder)])
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert "report.html" in capsys.readouterr().out
+
+
+def test_the_exit_status_is_one_if_a_claim_does_not_hold(folder, capsys):
+    record = load_record(folder)
+    for outcome, status in ((Outcome.HOLDS, 0), (Outcome.IN_PART, 0), (Outcome.FAILS, 1)):
+        verdict = RECORD.verdicts[0].__class__(**{**vars(RECORD.verdicts[0]), "outcome": outcome})
+        save_record(record.__class__(**{**vars(record), "verdicts": (verdict,)}), folder)
+        assert main(["report", str(folder)]) == status
+    save_record(record, folder)
+
+
+def test_the_experiments_are_listed(capsys):
+    assert main(["list"]) == 0
+    assert "Serendipitous" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "equilibrium", "--data", "/nowhere/at/all"], "there is nothing at"),
+        (["run", "equilibrium", "--steps", "7"], "positive multiple of chunk"),
+        (["run", "equilibrium", "--depth", "9"], "expected 6n + 2"),
+        (["report", "/nowhere/at/all"], "holds no record.json"),
+        (["list", "--all"], "unknown arguments: --all"),
+    ],
+)
+def test_bad_input_ends_with_one_line_and_status_two(arguments, message, capsys, tmp_path):
+    if arguments[0] == "run":
+        arguments = [*arguments, "--out", str(tmp_path / "out")]
+    assert main(arguments) == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [[], ["run"], ["run", "nothing"], ["fly"]])
+def test_bad_commands_show_the_usage(arguments, capsys):
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    assert end.value.code == 2
+    assert "usage: wdjax" in capsys.readouterr().err
+
+
+def test_the_record_of_an_unknown_experiment_is_explained(tmp_path, capsys):
+    save_record(RECORD.__class__(**{**vars(RECORD), "experiment": "future"}), tmp_path)
+    assert main(["report", str(tmp_path)]) == 2
+    assert "'future'" in capsys.readouterr().err
+
+
+def test_the_quick_run_works_as_a_command(tmp_path):
+    command = [sys.executable, "-W", "error", "-m", "wdjax.cli", "run", "equilibrium", "--quick"]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path)], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode in (0, 1), done.stderr
+    assert {path.name for path in tmp_path.iterdir()} == FILES
+    assert "holds" in done.stdout
+
+
+def test_without_the_extra_the_command_says_what_to_install():
+    code = "import sys; sys.modules['tyro'] = None; import wdjax.cli"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert 'pip install "wdjax[lab]"' in done.stderr
