@@ -14,12 +14,14 @@ def sgd_l2(w, gradient, learning_rate, weight_decay, momentum, steps, nesterov=F
     return w
 
 
-def sgdw(w, gradient, learning_rate, weight_decay, momentum, steps):
-    """m ← μ m + ∇L; w ← w − η_t m − η_t λ w."""
+def sgdw(w, gradient, learning_rate, rate, momentum, steps, nesterov=False):
+    """m ← μ m + ∇L; w ← w − η_t m − ρ_t w."""
     m = np.zeros_like(w)
     for t in range(steps):
-        m = momentum * m + gradient(w, t)
-        w = w - learning_rate(t) * m - learning_rate(t) * weight_decay * w
+        g = gradient(w, t)
+        m = momentum * m + g
+        step = g + momentum * m if nesterov else m
+        w = w - learning_rate(t) * step - rate(t) * w
     return w
 
 
@@ -36,7 +38,7 @@ def adamw(w, gradient, learning_rate, weight_decay, steps, b1=0.9, b2=0.999, eps
     return w
 
 
-def spherical_sgd(w, gradient, learning_rate, momentum, steps):
+def spherical_sgd(w, gradient, learning_rate, momentum, steps, nesterov=False):
     """Project the gradient, average it, project the average, step, return to the first norm."""
     radius, m = np.linalg.norm(w), np.zeros_like(w)
 
@@ -44,7 +46,9 @@ def spherical_sgd(w, gradient, learning_rate, momentum, steps):
         return u - w * np.dot(w, u) / np.dot(w, w)
 
     for t in range(steps):
-        m = momentum * m + tangent(gradient(w, t), w)
-        moved = w - learning_rate(t) * tangent(m, w)
+        g = tangent(gradient(w, t), w)
+        m = momentum * m + g
+        step = g + momentum * m if nesterov else m
+        moved = w - learning_rate(t) * tangent(step, w)
         w = radius * moved / np.linalg.norm(moved)
     return w

@@ -55,6 +55,17 @@ def test_a_difference_in_structure_names_the_leaves():
         trees.require_same_structure({"dense": {"extra": 1}}, PARAMS, "retract")
 
 
+def test_a_difference_in_shape_names_the_leaf():
+    updates = {"dense": {"kernel": jnp.ones((2, 4)), "bias": None}, "steps": None}
+    with pytest.raises(ValueError, match=r"shape \(2, 4\) for 'dense/kernel'.*shape \(2, 3\)"):
+        trees.require_same_structure(updates, PARAMS, "retract")
+
+
+def test_two_leaves_of_one_path_are_refused():
+    with pytest.raises(ValueError, match="have the path 'a/b'"):
+        trees.named_leaves({"a": {"b": 1}, "a/b": 2})
+
+
 def test_safe_functions_have_finite_gradients_at_zero():
     assert trees.safe_sqrt(jnp.array(0.0)) == 0
     assert jax.grad(trees.safe_sqrt)(0.0) == 0

@@ -20,18 +20,18 @@ from wdjax.scalars import require_rate
 from wdjax.typing import Rate
 
 
-def lr_coupled(weight_decay: float | jax.Array, learning_rate: Rate) -> Rate:
-    """ρ_t = η_t λ: the decay is multiplied by the learning rate and so by its schedule.
+def lr_coupled(weight_decay: Rate, learning_rate: Rate) -> Rate:
+    """ρ_t = η_t λ_t: the decay is multiplied by the learning rate and so by its schedule.
 
     Args:
-      weight_decay: λ ≥ 0 (dimensionless if the learning rate is).
+      weight_decay: λ_t ≥ 0, a number or an Optax schedule.
       learning_rate: η_t, a number or an Optax schedule.
 
     Returns:
-      A number, or a schedule if the learning rate is one.
+      A number, or a schedule if λ or η is one.
 
     Raises:
-      ValueError: λ or η is negative or not finite.
+      ValueError: λ or η is negative or not finite (a schedule: at step 0).
 
     Source: the rule of `optax.adamw` and of PyTorch's AdamW.
 
@@ -41,8 +41,8 @@ def lr_coupled(weight_decay: float | jax.Array, learning_rate: Rate) -> Rate:
     """
     require_rate("weight_decay", weight_decay)
     require_rate("learning_rate", learning_rate)
-    if callable(learning_rate):
-        return lambda count: _wide(learning_rate(count)) * weight_decay
+    if callable(learning_rate) or callable(weight_decay):
+        return lambda count: _at(learning_rate, count) * _at(weight_decay, count)
     return learning_rate * weight_decay
 
 
@@ -55,7 +55,7 @@ def scheduled(
       weight_decay: λ ≥ 0, the fraction of the weight removed per step at the schedule's peak.
       learning_rate: η_t, a number or an Optax schedule.
       peak: η_peak > 0, the schedule's largest value. A schedule cannot be asked for it, so it is
-        required with one; without a schedule ρ = λ.
+        required with one. A number is its own peak if none is given, so that ρ = λ.
 
     Returns:
       A number, or a schedule if the learning rate is one.
@@ -75,16 +75,18 @@ def scheduled(
     """
     require_rate("weight_decay", weight_decay)
     require_rate("learning_rate", learning_rate)
-    if not callable(learning_rate):
-        return weight_decay
     if peak is None:
-        raise ValueError(
-            "scheduled() needs the schedule's largest value to divide by: give it as peak=."
-        )
+        if callable(learning_rate):
+            raise ValueError(
+                "scheduled() needs the schedule's largest value to divide by: give it as peak=."
+            )
+        return weight_decay
     require_rate("peak", peak)
     if peak == 0:
         raise ValueError("peak is 0, but the schedule is divided by it: give its largest value.")
-    return lambda count: weight_decay * (_wide(learning_rate(count)) / peak)
+    if callable(learning_rate):
+        return lambda count: weight_decay * (_wide(learning_rate(count)) / peak)
+    return weight_decay * (learning_rate / peak)
 
 
 def independent(weight_decay: Rate) -> Rate:
@@ -102,6 +104,10 @@ def independent(weight_decay: Rate) -> Rate:
     """
     require_rate("weight_decay", weight_decay)
     return weight_decay
+
+
+def _at(rate: Rate, count: ArrayLike) -> jax.Array:
+    return _wide(rate(count) if callable(rate) else rate)
 
 
 def _wide(learning_rate: ArrayLike) -> jax.Array:

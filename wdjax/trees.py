@@ -13,12 +13,22 @@ from wdjax.typing import Mask, Params, PyTree
 def named_leaves(tree: PyTree) -> dict[str, jax.Array]:
     """Returns the leaves of a tree keyed by their path, in the tree's own order.
 
+    Raises:
+      ValueError: Two leaves have one path, as in `{"a": {"b": ...}, "a/b": ...}`.
+
     Example:
       >>> named_leaves({"layer": {"kernel": 1, "bias": 2}})
       {'layer/bias': 2, 'layer/kernel': 1}
     """
     flat, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {jax.tree_util.keystr(path, simple=True, separator="/"): leaf for path, leaf in flat}
+    names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(
+            f"two leaves of the tree have the path {twice!r}: rename one, so that the keys joined "
+            "by '/' are different."
+        )
+    return {name: leaf for name, (_, leaf) in zip(names, flat, strict=True)}
 
 
 def with_leaves(tree: PyTree, leaves: Iterable[jax.Array]) -> PyTree:
@@ -90,13 +100,14 @@ def require_params(params: Params | None, transformation: str) -> Params:
 
 
 def require_same_structure(updates: PyTree, params: Params, transformation: str) -> None:
-    """Raises ValueError, naming the leaves, if `updates` is not shaped like `params`.
+    """Raises ValueError, naming the leaves, if `updates` has another structure or other shapes.
 
     An update may be None where the parameter is an array (a frozen weight): what that means is the
     transformation's to say.
     """
     have, want = _structure(updates), _structure(params)
     if have == want:
+        _require_same_shapes(updates, params, transformation)
         return
     only_updates = set(named_leaves(updates)) - set(named_leaves(params))
     only_params = set(named_leaves(params)) - set(named_leaves(updates))
@@ -105,6 +116,17 @@ def require_same_structure(updates: PyTree, params: Params, transformation: str)
         f"{_listed(only_updates)}; only in params: {_listed(only_params)}. Pass the gradients of "
         "these very parameters."
     )
+
+
+def _require_same_shapes(updates: PyTree, params: Params, transformation: str) -> None:
+    weights = named_leaves(params)
+    for name, update in named_leaves(updates).items():
+        if jnp.shape(update) != jnp.shape(weights[name]):
+            raise ValueError(
+                f"{transformation} was given an update of shape {jnp.shape(update)} for "
+                f"{name!r}, which has shape {jnp.shape(weights[name])}. Pass the gradients of "
+                "these very parameters."
+            )
 
 
 def _structure(tree: PyTree) -> object:

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -36,7 +37,31 @@ def test_without_decay_nothing_settles():
     assert settled.norm(1.0) == np.inf
 
 
-@pytest.mark.parametrize("bad", [(-0.1, 0.1, 0.0), (0.1, np.nan, 0.0), (0.1, 0.1, 1.0)])
-def test_bad_settings_are_refused(bad):
-    with pytest.raises(ValueError, match="is"):
-        theory.sgd(*bad)
+FORMULAS = {
+    "angle": theory.angle_per_step,
+    "norm": lambda *settings: theory.squared_norm(*settings, gradient_moment=1.0),
+    "rate": lambda *settings: theory.effective_learning_rate(*settings, gradient_moment=1.0),
+    "time": theory.relaxation_steps,
+    "all": theory.sgd,
+}
+
+
+@pytest.mark.parametrize("formula", FORMULAS)
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        ((-0.1, 0.1, 0.0), "learning_rate is -0.1"),
+        ((0.1, np.nan, 0.0), "weight_decay is nan"),
+        ((0.1, 0.1, 1.0), "momentum is 1.0"),
+        ((10.0, 0.5, 0.0), "no equilibrium"),
+    ],
+)
+def test_bad_settings_are_refused(formula, bad, message):
+    with pytest.raises(ValueError, match=message):
+        FORMULAS[formula](*bad)
+
+
+def test_the_formulas_work_under_jit_and_grad():
+    angle = jax.jit(theory.angle_per_step)(0.1, 5e-4, 0.9)
+    assert angle == pytest.approx(float(theory.angle_per_step(0.1, 5e-4, 0.9)), rel=1e-6)
+    assert jax.grad(theory.angle_per_step)(0.1, 5e-4) > 0

@@ -10,6 +10,7 @@ from wdjax import groups
 from wdjax.transforms import project_tangent, retract
 
 SEEDS = st.integers(0, 2**32 - 1)
+CHANNELS = groups.per_axis(-1, {"kernel": True, "bias": False})
 
 
 def drawn(seed, count=2, shape=(4, 3)):
@@ -36,14 +37,14 @@ def test_a_projected_update_is_tangent_and_projecting_again_changes_nothing(seed
 def test_a_projection_per_output_channel_is_that_of_each_column(seed):
     with jax.enable_x64(True):
         w, u = drawn(seed)
-        tangent = one_step(project_tangent(groups.per_axis(-1)), u, w)["kernel"]
+        tangent = one_step(project_tangent(CHANNELS), u, w)["kernel"]
         for j in range(3):
             a, b = w["kernel"][:, j], u["kernel"][:, j]
             np.testing.assert_allclose(tangent[:, j], b - a * (a @ b) / (a @ a), atol=1e-14)
 
 
 @given(seed=SEEDS)
-@pytest.mark.parametrize("grouping", [None, groups.per_axis(-1), groups.joint("all")])
+@pytest.mark.parametrize("grouping", [None, CHANNELS, groups.joint("all")])
 def test_a_retracted_step_keeps_every_norm_of_the_group(seed, grouping):
     with jax.enable_x64(True):
         w, u = drawn(seed)
@@ -124,6 +125,16 @@ class TestBadInput:
         w, _ = drawn(0)
         with pytest.raises(ValueError, match="only one norm"):
             transformation(groups.union(groups.per_leaf(), groups.joint("all"))).init(w)
+
+    def test_another_shape(self, transformation):
+        w, u = drawn(0)
+        with pytest.raises(ValueError, match=r"shape \(3,\) for 'kernel'"):
+            one_step(transformation(), {**u, "kernel": u["bias"]}, w)
+
+    def test_a_norm_over_a_single_number(self, transformation):
+        w, _ = drawn(0)
+        with pytest.raises(ValueError, match="'bias' takes a norm over a single number"):
+            transformation(groups.per_axis(-1)).init(w)
 
     def test_an_empty_tree(self, transformation):
         assert one_step(transformation(), {}, {}) == {}

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from wdjax.scalars import require_momentum, require_rate
@@ -23,6 +24,9 @@ def angle_per_step(
       weight_decay: λ ≥ 0.
       momentum: μ in [0, 1).
 
+    Raises:
+      ValueError: As `sgd`.
+
     Source: Wan et al., arXiv:2006.08419; Kosson et al., arXiv:2305.17212, Table 1. The leading
     order in ηλ/(1−μ).
 
@@ -30,7 +34,8 @@ def angle_per_step(
       >>> print(f"{angle_per_step(0.1, 5e-4, 0.9):.5f}")
       0.00725
     """
-    return jnp.sqrt(2 * _intrinsic(learning_rate, weight_decay) / (1 + jnp.asarray(momentum)))
+    eta, lam, mu = _settings(learning_rate, weight_decay, momentum)
+    return jnp.sqrt(2 * eta * lam / (1 + mu))
 
 
 def squared_norm(
@@ -50,14 +55,20 @@ def squared_norm(
       momentum: μ in [0, 1).
       gradient_moment: G = E(‖w‖²‖g‖²) of the group.
 
-    Source: van Laarhoven, arXiv:1706.05350 and Wan et al., arXiv:2006.08419 for μ = 0; white
-    gradient noise is assumed.
+    Raises:
+      ValueError: As `sgd`.
+
+    Source: van Laarhoven, arXiv:1706.05350 and Wan et al., arXiv:2006.08419 for μ = 0. With
+    momentum: M(1−μ²) = λ²W + G/W + 2μλP for M = E‖m‖², W = ‖w‖² and P = E⟨w, m⟩ after a step,
+    beside the two stationarity conditions of `angle_per_step`. Gradients without memory are
+    assumed (E⟨g, m⟩ = 0), which the angle does not need.
 
     Example:
       >>> print(f"{squared_norm(0.1, 0.05, gradient_moment=4.0):.4f}")
       2.0025
     """
-    eta, lam, mu = map(jnp.asarray, (learning_rate, weight_decay, momentum))
+    eta, lam, mu = _settings(learning_rate, weight_decay, momentum)
+    require_rate("gradient_moment", gradient_moment)
     finite_step = 2 - eta * lam / (1 + mu)
     return jnp.sqrt(eta * jnp.asarray(gradient_moment) / (lam * (1 - mu) * finite_step))
 
@@ -71,7 +82,10 @@ def effective_learning_rate(
 ) -> jax.Array:
     """Effective learning rate at equilibrium, η/‖w‖², to leading order √(2ηλ(1−μ)/G).
 
-    The arguments are those of `squared_norm`.
+    This is η/‖w‖² as the articles write it: with momentum the direction moves by 1/(1−μ) of it per
+    unit of the gradient on the unit sphere, in the long run.
+
+    Arguments and errors are those of `squared_norm`.
 
     Source: Labatie (2020), after Hoffer et al., arXiv:1803.01814.
 
@@ -97,18 +111,34 @@ def relaxation_steps(
       weight_decay: λ ≥ 0; without decay nothing relaxes and the result is infinite.
       momentum: μ in [0, 1).
 
+    Raises:
+      ValueError: As `sgd`.
+
     Source: transient of the norm recursion of van Laarhoven, arXiv:1706.05350.
 
     Example:
       >>> print(f"{relaxation_steps(0.1, 5e-4, 0.9):.0f}")
       500
     """
-    return (1 - jnp.asarray(momentum)) / (4 * _intrinsic(learning_rate, weight_decay))
+    eta, lam, mu = _settings(learning_rate, weight_decay, momentum)
+    return (1 - mu) / (4 * eta * lam)
 
 
-def _intrinsic(learning_rate: ArrayLike, weight_decay: ArrayLike) -> jax.Array:
-    """ηλ, the only combination of the two that a scale-invariant group can see."""
-    return jnp.asarray(learning_rate) * jnp.asarray(weight_decay)
+def _settings(
+    learning_rate: ArrayLike, weight_decay: ArrayLike, momentum: ArrayLike
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Checks η, λ and μ; returns them as arrays."""
+    require_rate("learning_rate", learning_rate)
+    require_rate("weight_decay", weight_decay)
+    require_momentum(momentum)
+    eta, lam, mu = map(jnp.asarray, (learning_rate, weight_decay, momentum))
+    unstable = eta * lam >= 2 * (1 + mu)
+    if not isinstance(unstable, Tracer) and bool(jnp.any(unstable)):
+        raise ValueError(
+            f"learning_rate × weight_decay is {eta * lam}, but from 2(1 + momentum) on the decay "
+            "alone makes the weight grow, and there is no equilibrium."
+        )
+    return eta, lam, mu
 
 
 class SGDEquilibrium(NamedTuple):
@@ -126,20 +156,20 @@ class SGDEquilibrium(NamedTuple):
 
     @property
     def angle(self) -> jax.Array:
-        """See `angle_per_step`."""
+        """Root-mean-square angle per step, in radians; `angle_per_step`."""
         return angle_per_step(*self)
 
     @property
     def relaxation_steps(self) -> jax.Array:
-        """See `relaxation_steps`."""
+        """Steps in which a deviation of ‖w‖ falls by 1/e; `relaxation_steps`."""
         return relaxation_steps(*self)
 
     def norm(self, gradient_moment: ArrayLike) -> jax.Array:
-        """‖w‖ at equilibrium; see `squared_norm`."""
+        """‖w‖ at equilibrium for G = E(‖w‖²‖g‖²); the root of `squared_norm`."""
         return jnp.sqrt(squared_norm(*self, gradient_moment=gradient_moment))
 
     def effective_lr(self, gradient_moment: ArrayLike) -> jax.Array:
-        """See `effective_learning_rate`."""
+        """η/‖w‖² at equilibrium for G = E(‖w‖²‖g‖²); `effective_learning_rate`."""
         return effective_learning_rate(*self, gradient_moment=gradient_moment)
 
 
@@ -152,13 +182,12 @@ def sgd(lr: ArrayLike, weight_decay: ArrayLike, momentum: ArrayLike = 0.0) -> SG
       momentum: μ in [0, 1), heavy-ball without dampening.
 
     Raises:
-      ValueError: A number is NaN, infinite, negative, or μ is not below 1.
+      ValueError: A number is NaN, infinite or negative, μ is not below 1, or ηλ is so large that the
+        decay alone diverges.
 
     Example:
       >>> print(f"{sgd(lr=0.1, weight_decay=5e-4, momentum=0.9).angle:.5f}")
       0.00725
     """
-    require_rate("lr", lr)
-    require_rate("weight_decay", weight_decay)
-    require_momentum(momentum)
+    _settings(lr, weight_decay, momentum)
     return SGDEquilibrium(lr, weight_decay, momentum)

@@ -5,6 +5,9 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from wdjax.scalars import require_momentum, require_rate
 
 
 class Walk(NamedTuple):
@@ -19,15 +22,14 @@ class Walk(NamedTuple):
     angle: jax.Array
 
 
-@partial(jax.jit, static_argnames=("steps", "walkers", "dimension"))
 def simulate(
     key: jax.Array,
-    learning_rate: jax.typing.ArrayLike,
-    weight_decay: jax.typing.ArrayLike,
-    momentum: jax.typing.ArrayLike = 0.0,
+    learning_rate: ArrayLike,
+    weight_decay: ArrayLike,
+    momentum: ArrayLike = 0.0,
     *,
-    gradient_moment: jax.typing.ArrayLike = 1.0,
-    norm: jax.typing.ArrayLike = 1.0,
+    gradient_moment: ArrayLike = 1.0,
+    norm: ArrayLike = 1.0,
     dimension: int = 256,
     steps: int = 1000,
     walkers: int = 1,
@@ -54,14 +56,43 @@ def simulate(
     Returns:
       The norm before and the angle of each step, each (steps, walkers).
 
+    Raises:
+      ValueError: A number is NaN, infinite or negative, μ is not below 1, or a size is too small.
+
     Example:
       >>> walk = simulate(jax.random.key(0), 0.1, 0.05, dimension=64, steps=500)
       >>> walk.norm.shape
       (500, 1)
     """
+    require_rate("learning_rate", learning_rate)
+    require_rate("weight_decay", weight_decay)
+    require_momentum(momentum)
+    require_rate("gradient_moment", gradient_moment)
+    require_rate("norm", norm)
+    if dimension < 2 or steps < 1 or walkers < 1:
+        raise ValueError(
+            f"dimension is {dimension}, steps {steps}, walkers {walkers}; expected at least 2 (a "
+            "tangent needs room), 1 and 1."
+        )
+    settings = (learning_rate, weight_decay, momentum, gradient_moment, norm)
+    return _walk(key, *map(jnp.asarray, settings), dimension, steps, walkers)
+
+
+@partial(jax.jit, static_argnums=(6, 7, 8))
+def _walk(
+    key: jax.Array,
+    learning_rate: jax.Array,
+    weight_decay: jax.Array,
+    momentum: jax.Array,
+    gradient_moment: jax.Array,
+    norm: jax.Array,
+    dimension: int,
+    steps: int,
+    walkers: int,
+) -> Walk:
     start_key, noise_key = jax.random.split(key)
     start = jax.random.normal(start_key, (walkers, dimension))
-    start = jnp.asarray(norm) * start / jnp.linalg.norm(start, axis=-1, keepdims=True)
+    start = norm * start / jnp.linalg.norm(start, axis=-1, keepdims=True)
 
     def step(state, noise_key):
         w, buffer = state

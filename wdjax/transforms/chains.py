@@ -7,7 +7,7 @@ import optax
 
 from wdjax import rates
 from wdjax.groups import GroupsLike
-from wdjax.scalars import require_rate
+from wdjax.scalars import require_momentum, require_rate
 from wdjax.transforms.decay import coupled_l2, decoupled_decay
 from wdjax.transforms.sphere import project_tangent, retract
 from wdjax.typing import Mask, Rate
@@ -36,15 +36,19 @@ def sgd_l2(
       mask: Which leaves decay (as in Optax); None for every floating leaf.
 
     Raises:
-      ValueError: A rate is NaN, infinite or negative; at init if the mask chooses nothing.
+      ValueError: A rate is NaN, infinite or negative (a schedule: at step 0), or μ is not in
+        [0, 1); at init if the mask chooses nothing.
+
+    Example:
+      >>> tx = sgd_l2(0.1, 5e-4, momentum=0.9, mask={"kernel": True, "bias": False})
     """
-    require_rate("learning_rate", learning_rate)
+    _require(learning_rate, momentum)
     return optax.chain(coupled_l2(weight_decay, mask), optax.sgd(learning_rate, momentum, nesterov))
 
 
 def sgdw(
     learning_rate: Rate,
-    weight_decay: float | jax.Array,
+    weight_decay: Rate,
     momentum: float | jax.Array | None = None,
     *,
     nesterov: bool = False,
@@ -58,17 +62,21 @@ def sgdw(
 
     Args:
       learning_rate: η_t ≥ 0, a number or an Optax schedule.
-      weight_decay: λ ≥ 0, multiplied by η_t as in `optax.adamw`.
+      weight_decay: λ_t ≥ 0, a number or a schedule, multiplied by η_t as in `optax.adamw`.
       momentum: μ, or None for no buffer.
       nesterov: Whether to look ahead along the buffer.
       mask: Which leaves decay (as in Optax); None for every floating leaf.
 
     Raises:
-      ValueError: A rate is NaN, infinite or negative, or η λ is above 1; at init if the mask
-        chooses nothing.
+      ValueError: A rate is NaN, infinite or negative, or η λ is above 1 (schedules: at step 0), or
+        μ is not in [0, 1); at init if the mask chooses nothing.
 
     Source: Loshchilov & Hutter, arXiv:1711.05101, Algorithm 1, with the decay multiplied by η_t.
+
+    Example:
+      >>> tx = sgdw(optax.cosine_decay_schedule(0.1, 1000), 5e-3, momentum=0.9)
     """
+    _require(learning_rate, momentum)
     return optax.chain(
         optax.sgd(learning_rate, momentum, nesterov),
         decoupled_decay(rates.lr_coupled(weight_decay, learning_rate), mask),
@@ -82,7 +90,7 @@ def adamw(
     eps: float | jax.Array = 1e-8,
     eps_root: float | jax.Array = 0.0,
     mu_dtype: Any = None,
-    weight_decay: float | jax.Array = 1e-4,
+    weight_decay: Rate = 1e-4,
     mask: Mask | None = None,
     *,
     nesterov: bool = False,
@@ -98,13 +106,16 @@ def adamw(
       eps: ε, added outside the root.
       eps_root: Added inside the root.
       mu_dtype: Dtype of the first moment; None for that of the weights.
-      weight_decay: λ ≥ 0, multiplied by η_t.
+      weight_decay: λ_t ≥ 0, a number or a schedule, multiplied by η_t.
       mask: Which leaves decay (as in Optax); None for every floating leaf.
       nesterov: Whether to use Nesterov momentum.
 
     Raises:
-      ValueError: A rate is NaN, infinite or negative, or η λ is above 1; at init if the mask
-        chooses nothing.
+      ValueError: A rate is NaN, infinite or negative, or η λ is above 1 (schedules: at step 0); at
+        init if the mask chooses nothing.
+
+    Example:
+      >>> tx = adamw(3e-4, weight_decay=0.1)
     """
     return optax.chain(
         optax.scale_by_adam(b1, b2, eps, eps_root, mu_dtype, nesterov=nesterov),
@@ -124,6 +135,7 @@ def spherical_sgd(
 
         g ← P_w ∇L(w);   m ← μ m + g;   w ← r (w − η_t P_w m) / ‖w − η_t P_w m‖
 
+    (with nesterov μ m + g in the place of m in the step).
     P_w u = u − w⟨w, u⟩/‖w‖² and r is the group's norm at init. The step turns a scale-invariant
     group at the effective learning rate η_t / r². Leaves in no group take plain SGD steps.
 
@@ -135,17 +147,25 @@ def spherical_sgd(
         zero, so give biases to another transformation (`optax.partition`) or mask them out.
 
     Raises:
-      ValueError: The learning rate is NaN, infinite or negative; at init if a leaf is in two
-        groups or a group does not fit the parameters.
+      ValueError: The learning rate is NaN, infinite or negative (a schedule: at step 0), or μ is
+        not in [0, 1); at init if a leaf is in two groups, a norm is taken over a single number, or
+        a group does not fit the parameters.
 
     Example:
-      >>> import wdjax
-      >>> tx = spherical_sgd(0.1, momentum=0.9, groups=wdjax.groups.per_axis(-1))
+      >>> from wdjax import groups
+      >>> kernels = groups.per_axis(-1, mask={"kernel": True, "bias": False})
+      >>> tx = spherical_sgd(0.1, momentum=0.9, groups=kernels)
     """
-    require_rate("learning_rate", learning_rate)
+    _require(learning_rate, momentum)
     return optax.chain(
         project_tangent(groups),
         optax.sgd(learning_rate, momentum, nesterov),
         project_tangent(groups),
         retract(groups),
     )
+
+
+def _require(learning_rate: Rate, momentum: float | jax.Array | None) -> None:
+    require_rate("learning_rate", learning_rate)
+    if momentum is not None:
+        require_momentum(momentum)

@@ -24,8 +24,9 @@ def coupled_l2(strength: Rate, mask: Mask | None = None) -> optax.GradientTransf
       `optax.add_decayed_weights` with checks. Leaves that are not floating-point pass unchanged.
 
     Raises:
-      ValueError: The strength is NaN, infinite or negative; at init if the mask chooses nothing;
-        at update if params are missing or of another structure than the updates.
+      ValueError: The strength is NaN, infinite or negative (a schedule: at step 0); at init if the
+        mask chooses nothing; at update if params are missing or of another structure or shape than
+        the updates.
 
     Example:
       >>> tx = optax.chain(coupled_l2(0.1), optax.sgd(1.0))
@@ -51,8 +52,9 @@ def decoupled_decay(rate: Rate, mask: Mask | None = None) -> optax.GradientTrans
       floating-point pass unchanged.
 
     Raises:
-      ValueError: The rate is NaN, infinite, negative or above 1; at init if the mask chooses
-        nothing; at update if params are missing or of another structure than the updates.
+      ValueError: The rate is NaN, infinite, negative or above 1 (a schedule: at step 0); at init
+        if the mask chooses nothing; at update if params are missing or of another structure or
+        shape than the updates.
 
     Example:
       >>> tx = optax.chain(optax.sgd(1.0), decoupled_decay(0.25))

@@ -1,5 +1,6 @@
 """Steps on the sphere: updates tangent to the weight, and weights that keep their norm."""
 
+import math
 from typing import NamedTuple
 
 import jax
@@ -8,7 +9,9 @@ import optax
 
 from wdjax import trees
 from wdjax.groups import (
+    Groups,
     GroupsLike,
+    Member,
     inner_products,
     insert,
     norms,
@@ -41,8 +44,9 @@ def project_tangent(groups: GroupsLike = None) -> optax.GradientTransformationEx
       A transformation without state of its own.
 
     Raises:
-      ValueError: At init, if a leaf is in two groups or a group does not fit the parameters; at
-        update, if params are missing or of another structure than the updates.
+      ValueError: At init, if a leaf is in two groups, a norm is taken over a single number, or a
+        group does not fit the parameters; at update, if params are missing or of another structure
+        or shape than the updates.
 
     Example:
       >>> tx = project_tangent()
@@ -53,7 +57,7 @@ def project_tangent(groups: GroupsLike = None) -> optax.GradientTransformationEx
     """
 
     def init_fn(params: Params) -> optax.EmptyState:
-        require_disjoint(resolve(groups, params))
+        _require_directions(require_disjoint(resolve(groups, params)), params)
         return optax.EmptyState()
 
     def update_fn(
@@ -85,8 +89,9 @@ def retract(groups: GroupsLike = None) -> optax.GradientTransformationExtraArgs:
         Optax (`optax.apply_if_finite` is there to stop it).
 
     Raises:
-      ValueError: At init, if a leaf is in two groups or a group does not fit the parameters; at
-        update, if params are missing or of another structure than the updates.
+      ValueError: At init, if a leaf is in two groups, a norm is taken over a single number, or a
+        group does not fit the parameters; at update, if params are missing or of another structure
+        or shape than the updates.
 
     Example:
       >>> tx = optax.chain(optax.sgd(1.0), retract())
@@ -97,7 +102,8 @@ def retract(groups: GroupsLike = None) -> optax.GradientTransformationExtraArgs:
     """
 
     def init_fn(params: Params) -> RetractState:
-        return RetractState(radius=norms(require_disjoint(resolve(groups, params)), params))
+        resolved = _require_directions(require_disjoint(resolve(groups, params)), params)
+        return RetractState(radius=norms(resolved, params))
 
     def update_fn(
         updates: PyTree, state: PyTree, params: Params | None = None, **extra_args
@@ -114,3 +120,20 @@ def retract(groups: GroupsLike = None) -> optax.GradientTransformationExtraArgs:
         return insert(updates, jax.tree.map(jnp.subtract, landed, left)), state
 
     return optax.GradientTransformationExtraArgs(init_fn, update_fn)
+
+
+def _require_directions(groups: Groups, params: Params) -> Groups:
+    """Refuses norms over one number: on its sphere it could only keep its value."""
+    leaves = trees.named_leaves(params)
+    for group in groups:
+        entries = sum(_entries_per_norm(leaves[member.leaf], member) for member in group.members)
+        if entries == 1:
+            raise ValueError(
+                f"norm group {group.name!r} takes a norm over a single number, which would stay "
+                "frozen at its size. Leave such leaves (biases under per_axis) out with a mask."
+            )
+    return groups
+
+
+def _entries_per_norm(leaf: jax.Array, member: Member) -> int:
+    return math.prod(n for axis, n in enumerate(jnp.shape(leaf)) if axis not in member.axes)
