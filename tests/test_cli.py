@@ -69,7 +69,8 @@ def test_the_experiments_are_listed(capsys):
     ("arguments", "message"),
     [
         (["run", "equilibrium", "--data", "/nowhere/at/all"], "there is nothing at"),
-        (["run", "equilibrium", "--steps", "7"], "positive multiple of chunk"),
+        (["run", "equilibrium", "--steps", "70"], "multiple of twice the chunk"),
+        (["run", "equilibrium", "--momentum", "0"], "momentum is 0.0"),
         (["run", "equilibrium", "--depth", "9"], "expected 6n + 2"),
         (["report", "/nowhere/at/all"], "holds no record.json"),
         (["list", "--all"], "unknown arguments: --all"),
@@ -83,12 +84,24 @@ def test_bad_input_ends_with_one_line_and_status_two(arguments, message, capsys,
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("arguments", [[], ["run"], ["run", "nothing"], ["fly"]])
+@pytest.mark.parametrize("arguments", [[], ["run", "nothing"], ["fly"]])
 def test_bad_commands_show_the_usage(arguments, capsys):
     with pytest.raises(SystemExit) as end:
         main(arguments)
     assert end.value.code == 2
     assert "usage: wdjax" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_found_out_before_training(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert main(["run", "equilibrium", "--out", str(tmp_path / "file" / "runs")]) == 2
+    assert "training" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(["run"], 2), (["run", "--help"], 0)])
+def test_run_alone_says_what_it_wants(arguments, status, capsys):
+    assert main(arguments) == status
+    assert "--quick" in capsys.readouterr().out
 
 
 def test_the_record_of_an_unknown_experiment_is_explained(tmp_path, capsys):
@@ -102,9 +115,14 @@ def test_the_quick_run_works_as_a_command(tmp_path):
     done = subprocess.run(
         [*command, "--out", str(tmp_path)], capture_output=True, text=True, timeout=300
     )
-    assert done.returncode in (0, 1), done.stderr
+    record = load_record(tmp_path)
+    failed = any(verdict.outcome == Outcome.FAILS for verdict in record.verdicts)
+    assert done.returncode == (1 if failed else 0), done.stderr
     assert {path.name for path in tmp_path.iterdir()} == FILES
-    assert "holds" in done.stdout
+    assert "no evidence" in record.note
+    assert record.note in (tmp_path / "report.html").read_text("utf-8")
+    # What needs no long training holds here too.
+    assert record.verdicts[0].outcome == Outcome.HOLDS
 
 
 def test_without_the_extra_the_command_says_what_to_install():

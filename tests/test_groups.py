@@ -75,6 +75,9 @@ def test_half_precision_is_summed_in_single_and_rounded_once():
         ((groups.Group("g", (groups.Member("a/knl"),)),), "which the parameters do not have"),
         ((groups.Group("g", (groups.Member("n"),)),), "only real floating-point"),
         ((groups.Group("g", ()),), "has no leaf"),
+        ((groups.Group("g", (groups.Member("a/kernel", (-1,)),)),), "different axes from 0 to 1"),
+        ((groups.Group("g", (groups.Member("a/kernel", (1, 1)),)),), "different axes from 0 to 1"),
+        ((groups.Group("g", (groups.Member("a/bias"),) * 2),), "names a leaf twice"),
         (
             (groups.Group("g", (groups.Member("a/kernel", (0,)), groups.Member("a/bias", (0,)))),),
             "different sizes",
@@ -93,3 +96,13 @@ def test_overlapping_groups_are_refused_where_a_norm_is_to_be_held():
 
 def test_an_empty_tree_has_no_groups():
     assert groups.resolve(None, {}) == ()
+
+
+def test_python_numbers_are_leaves_too():
+    params = {"w": 3.0, "v": 4.0}
+    assert groups.norms(groups.resolve(groups.joint("both"), params), params)["both"] == 5
+
+
+def test_a_grouping_that_is_taken_for_a_schedule_says_so():
+    with pytest.raises(ValueError, match="static_args"):
+        groups.per_axis(-1)(jnp.array(0))

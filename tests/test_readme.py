@@ -4,9 +4,12 @@ import json
 import subprocess
 from pathlib import Path
 
+import jax
 import pytest
 
 from wdjax.cli import main
+from wdjax.experiments.equilibrium.claims import check
+from wdjax.training import load_record
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -17,6 +20,30 @@ def test_its_verdicts_are_those_of_the_record():
     record = json.loads((RESULTS / "equilibrium" / "record.json").read_text("utf-8"))
     for verdict in record["verdicts"]:
         assert f"| {verdict['claim']} | {verdict['measured']} | {verdict['outcome']} |" in README
+
+
+def test_the_record_s_verdicts_are_those_of_the_code():
+    record = load_record(RESULTS / "equilibrium")
+    with jax.enable_x64(False):
+        assert record.verdicts == check(record.arrays)
+
+
+def test_its_other_numbers_are_those_of_the_records():
+    text = " ".join(README.split())
+    record, small = (
+        json.loads((RESULTS / name / "record.json").read_text("utf-8"))
+        for name in ("equilibrium", "equilibrium-epsilon")
+    )
+    assert record["summary"] in text
+    numbers = small["verdicts"][0]["numbers"]
+    assert (
+        f"the cosine is at most {numbers['cosine']:.1e} and the largest residual "
+        f"{numbers['largest_residual']:.1e}"
+    ) in text
+    unsettled = round(20 * (1 - small["verdicts"][1]["numbers"]["settled"]))
+    assert f"{unsettled} of the 20 runs with decay lose their equilibrium" in text
+    share = 1 - record["verdicts"][0]["numbers"]["share_of_small_residuals"]
+    assert f"in {share:.1%} of the measurements" in text
 
 
 def test_its_picture_is_there():

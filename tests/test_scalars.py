@@ -25,6 +25,12 @@ def test_an_upper_limit():
         require_rate("rate", 1.1, most=1.0)
 
 
+@pytest.mark.parametrize("bad", ["0.1", 1j, np.array(1j)])
+def test_what_is_not_a_real_number_is_refused(bad):
+    with pytest.raises(ValueError, match="expected a real number"):
+        require_rate("rate", bad)
+
+
 def test_traced_values_pass():
     jax.jit(lambda rate: require_rate("rate", rate))(-1.0)
     jax.jit(lambda rate: require_momentum(rate))(2.0)

@@ -77,3 +77,12 @@ def test_sums_of_half_precision_are_taken_in_single():
     assert trees.accumulation_dtype(jnp.ones(1, jnp.bfloat16)) == jnp.float32
     assert trees.accumulation_dtype(jnp.ones(1, jnp.float64)) == jnp.float64
     assert trees.accumulation_dtype(jnp.array(1.0)) == jnp.float64  # weakly typed
+
+
+def test_different_node_types_are_explained():
+    with pytest.raises(ValueError, match="different node types"):
+        trees.require_same_structure({"w": [1, 2]}, {"w": (1, 2)}, "retract")
+
+
+def test_a_tree_without_leaves_has_nothing_to_choose():
+    assert trees.resolve_mask(lambda tree: tree, {"w": None}) == {"w": None}

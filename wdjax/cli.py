@@ -1,9 +1,11 @@
 """The command line: `wdjax list`, `wdjax run NAME`, `wdjax report FOLDER`."""
 
 import argparse
+import contextlib
+import dataclasses
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import jax
@@ -15,7 +17,7 @@ try:
 
     from wdjax.experiments import EXPERIMENTS, Experiment
     from wdjax.report import verdict_table, write_report
-    from wdjax.training import Outcome, RunRecord, load_record, save_record
+    from wdjax.training import Outcome, RunRecord, cpu_count, load_record, save_record
 except ModuleNotFoundError as missing:
     raise ModuleNotFoundError(
         f"the command line needs {missing.name!r}, which comes with the extra `lab`: "
@@ -23,6 +25,7 @@ except ModuleNotFoundError as missing:
     ) from missing
 
 CLAIM_FAILED, BAD_INPUT = 1, 2
+QUICK_NOTE = "A quick run: it shows that everything works; its verdicts are no evidence."
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,11 +52,17 @@ def _parser() -> argparse.ArgumentParser:
     listing = commands.add_parser("list", help="show the experiments")
     listing.set_defaults(command=_list)
     # The settings of an experiment are its own, so `--help` after its name is answered by tyro.
-    running = commands.add_parser("run", help="run an experiment", add_help=False)
-    running.add_argument("experiment", choices=EXPERIMENTS)
-    running.add_argument("--quick", action="store_true")
-    running.add_argument("--out", type=Path)
-    running.set_defaults(command=_run)
+    running = commands.add_parser(
+        "run",
+        help="run an experiment",
+        add_help=False,
+        epilog="The settings of an experiment: wdjax run EXPERIMENT --help",
+    )
+    running.add_argument("experiment", choices=EXPERIMENTS, nargs="?", help="as `wdjax list` shows")
+    running.add_argument("--quick", action="store_true", help="smaller, to see that it works")
+    running.add_argument("--out", type=Path, help="folder to write to (runs/EXPERIMENT)")
+    running.add_argument("--help", "-h", action="store_true", help="show the settings")
+    running.set_defaults(command=_run, usage=running)
     reporting = commands.add_parser("report", help="make the page of a run again")
     reporting.add_argument("folder", type=Path, help="the folder of the run's record.json")
     reporting.set_defaults(command=_report)
@@ -70,19 +79,37 @@ def _list(known: argparse.Namespace, rest: list[str], console: Console) -> int:
 
 
 def _run(known: argparse.Namespace, rest: list[str], console: Console) -> int:
+    if known.experiment is None:
+        known.usage.print_help()
+        return 0 if known.help else BAD_INPUT
     experiment = EXPERIMENTS[known.experiment]
     config = tyro.cli(
         type(experiment.default),
         prog=f"wdjax run {experiment.name} [--quick] [--out FOLDER]",
         description=f"{experiment.summary}. {experiment.source}.",
         default=experiment.quick if known.quick else experiment.default,
-        args=rest,
+        args=["--help"] if known.help else rest,
     )
     folder = known.out or Path("runs") / experiment.name
     _use_all_cores()
-    record = experiment.run(config, lambda chunks: track(chunks, "training", console=console))
+    with _folder(folder):
+        record = experiment.run(config, lambda chunks: track(chunks, "training", console=console))
+    if known.quick:
+        record = dataclasses.replace(record, note=QUICK_NOTE)
     save_record(record, folder)
     return _show(experiment, record, folder, console)
+
+
+@contextlib.contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """Makes the folder before the work begins; takes it away again if the work fails."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # it holds something
+            folder.rmdir()
+        raise
 
 
 def _report(known: argparse.Namespace, rest: list[str], console: Console) -> int:
@@ -99,6 +126,7 @@ def _report(known: argparse.Namespace, rest: list[str], console: Console) -> int
 def _show(experiment: Experiment, record: RunRecord, folder: Path, console: Console) -> int:
     path = write_report(record, experiment.plots(record), folder)
     console.print(verdict_table(record))
+    console.print(record.summary, highlight=False)
     console.print(f"{record.seconds:.0f} s; page: {path}", highlight=False, soft_wrap=True)
     failed = any(verdict.outcome == Outcome.FAILS for verdict in record.verdicts)
     return CLAIM_FAILED if failed else 0
@@ -110,11 +138,12 @@ def _require_no(rest: list[str]) -> None:
 
 
 def _use_all_cores() -> None:
-    """One CPU device per core, so that the runs of a grid spread over them."""
+    """One CPU device per core, if JAX is not running yet, so that a grid spreads over them."""
     forced = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
     chosen = jax.config.jax_num_cpu_devices  # pyright: ignore[reportAttributeAccessIssue]
     if not forced and chosen == -1:
-        jax.config.update("jax_num_cpu_devices", os.cpu_count() or 1)
+        with contextlib.suppress(RuntimeError):  # JAX is running already, as in a notebook
+            jax.config.update("jax_num_cpu_devices", cpu_count())
 
 
 if __name__ == "__main__":

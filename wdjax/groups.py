@@ -84,7 +84,8 @@ def per_axis(
       axes: The axes that keep a norm per index; negative ones count from the end.
       mask: Which leaves (as in Optax); None for every floating leaf.
       axis_name: Mesh axes over which the chosen leaves are sharded along *other* axes than these
-        inside `shard_map` or `pmap`.
+        inside `shard_map` or `pmap`. Empty for leaves that are sharded along a kept axis only: each
+        shard then holds whole norms.
 
     Raises:
       ValueError: When applied to parameters of which a chosen leaf lacks one of the axes.
@@ -110,6 +111,11 @@ def joint(
     name: str, mask: Mask | None = None, *, axis_name: str | tuple[str, ...] = ()
 ) -> Grouping:
     """One norm over all the chosen leaves together, as for the concatenation of their entries.
+
+    Args:
+      name: Name of the group.
+      mask: Which leaves (as in Optax); None for every floating leaf.
+      axis_name: Mesh axes over which the chosen leaves are sharded inside `shard_map` or `pmap`.
 
     Example:
       >>> params = {"scale": jnp.array([3.0]), "bias": jnp.array([4.0])}
@@ -180,7 +186,7 @@ def inner_products(groups: Groups, a: PyTree, b: PyTree) -> GroupValues:
     left, right = trees.named_leaves(a), trees.named_leaves(b)
 
     def over(member: Member) -> jax.Array:
-        x, y = left[member.leaf], right[member.leaf]
+        x, y = jnp.asarray(left[member.leaf]), jnp.asarray(right[member.leaf])
         dtype = trees.accumulation_dtype(x, y)
         summed = tuple(axis for axis in range(x.ndim) if axis not in member.axes)
         total = jnp.sum(x.astype(dtype) * y.astype(dtype), axis=summed)
@@ -192,7 +198,11 @@ def inner_products(groups: Groups, a: PyTree, b: PyTree) -> GroupValues:
 
 
 def norms(groups: Groups, tree: PyTree) -> GroupValues:
-    """Returns ‖·‖₂ over each group: a scalar, or one number per kept index."""
+    """Returns ‖·‖₂ over each group: a scalar, or one number per kept index.
+
+    Squares are summed as they are, so in float32 a norm below 1e-22 may read 0, and one above 1e19
+    infinity.
+    """
     return jax.tree.map(trees.safe_sqrt, inner_products(groups, tree, tree))
 
 
@@ -205,7 +215,7 @@ def scale(groups: Groups, factors: GroupValues, tree: PyTree) -> PyTree:
     """
     leaves = trees.named_leaves(tree)
     for group, member in _members(groups):
-        leaf, factor = leaves[member.leaf], factors[group.name]
+        leaf, factor = jnp.asarray(leaves[member.leaf]), factors[group.name]
         dtype = jnp.promote_types(leaf.dtype, factor.dtype)
         expanded = _expand(factor.astype(dtype), member, leaf)
         leaves[member.leaf] = leaf.astype(dtype) * expanded
@@ -220,7 +230,7 @@ def extract(groups: Groups, tree: PyTree) -> dict[str, jax.Array]:
     """
     leaves = trees.named_leaves(tree)
     inside = {member.leaf: leaves[member.leaf] for _, member in _members(groups)}
-    return {name: leaf.astype(trees.accumulation_dtype(leaf)) for name, leaf in inside.items()}
+    return {n: jnp.asarray(leaf, trees.accumulation_dtype(leaf)) for n, leaf in inside.items()}
 
 
 def only(groups: Groups, tree: PyTree) -> PyTree:
@@ -259,7 +269,7 @@ def operands(
 def insert(tree: PyTree, leaves: dict[str, jax.Array]) -> PyTree:
     """Returns the tree with some leaves replaced, each rounded to the dtype of the old one."""
     old = trees.named_leaves(tree)
-    new = {name: leaf.astype(old[name].dtype) for name, leaf in leaves.items()}
+    new = {name: leaf.astype(trees.dtype(old[name])) for name, leaf in leaves.items()}
     return trees.with_leaves(tree, (old | new).values())
 
 
@@ -274,16 +284,22 @@ def _expand(values: jax.Array, member: Member, leaf: jax.Array) -> jax.Array:
 
 
 def _chosen_leaves(mask: Mask | None, params: Params) -> Iterator[tuple[str, jax.Array]]:
+    if jnp.issubdtype(getattr(params, "dtype", jnp.float32), jnp.integer):
+        raise ValueError(
+            "a grouping was given an integer array in the place of parameters. "
+            "`optax.inject_hyperparams` takes every function for a schedule and calls it on the "
+            'step: exempt it, with static_args=("groups", "mask").'
+        )
     chosen = trees.named_leaves(trees.resolve_mask(mask, params))
     return ((name, leaf) for name, leaf in trees.named_leaves(params).items() if chosen[name])
 
 
 def _normalise_axes(axes: tuple[int, ...], leaf: jax.Array, name: str) -> tuple[int, ...]:
-    ndim = len(leaf.shape)
+    ndim = len(trees.shape(leaf))
     absent = [axis for axis in axes if not -ndim <= axis < ndim]
     if absent:
         raise ValueError(
-            f"leaf {name!r} of shape {tuple(leaf.shape)} has no axis {absent[0]} to keep a norm "
+            f"leaf {name!r} of shape {trees.shape(leaf)} has no axis {absent[0]} to keep a norm "
             "per index of. Leave it out with a mask, or choose other axes."
         )
     return tuple(sorted({axis % ndim for axis in axes}))
@@ -296,6 +312,8 @@ def _axis_names(axis_name: str | tuple[str, ...]) -> tuple[str, ...]:
 def _check_group(group: Group, leaves: dict[str, jax.Array]) -> None:
     if not group.members:
         raise ValueError(f"norm group {group.name!r} has no leaf.")
+    if len({member.leaf for member in group.members}) < len(group.members):
+        raise ValueError(f"norm group {group.name!r} names a leaf twice.")
     kept_shapes = {}
     for member in group.members:
         if member.leaf not in leaves:
@@ -306,10 +324,16 @@ def _check_group(group: Group, leaves: dict[str, jax.Array]) -> None:
         leaf = leaves[member.leaf]
         if not trees.is_floating(leaf):
             raise ValueError(
-                f"leaf {member.leaf!r} of norm group {group.name!r} has dtype {leaf.dtype}, and "
-                "only real floating-point leaves have a norm here. Leave it out of the group."
+                f"leaf {member.leaf!r} of norm group {group.name!r} has dtype {trees.dtype(leaf)}, "
+                "and only real floating-point leaves have a norm here. Leave it out of the group."
             )
-        kept_shapes[member.leaf] = tuple(leaf.shape[axis] for axis in member.axes)
+        extent = trees.shape(leaf)
+        if sorted({*member.axes} & {*range(len(extent))}) != sorted(member.axes):
+            raise ValueError(
+                f"norm group {group.name!r} keeps the axes {member.axes} of {member.leaf!r}, which "
+                f"has shape {extent}; expected different axes from 0 to {len(extent) - 1}."
+            )
+        kept_shapes[member.leaf] = tuple(extent[axis] for axis in member.axes)
     if len(set(kept_shapes.values())) > 1:
         raise ValueError(
             f"the leaves of norm group {group.name!r} keep axes of different sizes: {kept_shapes}."

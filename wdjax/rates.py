@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from wdjax.scalars import require_rate
+from wdjax.scalars import require_scalar
 from wdjax.typing import Rate
 
 
@@ -39,8 +39,8 @@ def lr_coupled(weight_decay: Rate, learning_rate: Rate) -> Rate:
       >>> lr_coupled(0.1, 0.003)
       0.00030000000000000003
     """
-    require_rate("weight_decay", weight_decay)
-    require_rate("learning_rate", learning_rate)
+    require_scalar("weight_decay", weight_decay)
+    require_scalar("learning_rate", learning_rate)
     if callable(learning_rate) or callable(weight_decay):
         return lambda count: _at(learning_rate, count) * _at(weight_decay, count)
     return learning_rate * weight_decay
@@ -73,15 +73,15 @@ def scheduled(
       >>> print(f"{rate(50):.0e}")
       5e-05
     """
-    require_rate("weight_decay", weight_decay)
-    require_rate("learning_rate", learning_rate)
+    require_scalar("weight_decay", weight_decay)
+    require_scalar("learning_rate", learning_rate)
     if peak is None:
         if callable(learning_rate):
             raise ValueError(
                 "scheduled() needs the schedule's largest value to divide by: give it as peak=."
             )
         return weight_decay
-    require_rate("peak", peak)
+    require_scalar("peak", peak)
     if peak == 0:
         raise ValueError("peak is 0, but the schedule is divided by it: give its largest value.")
     if callable(learning_rate):
@@ -102,7 +102,7 @@ def independent(weight_decay: Rate) -> Rate:
       >>> independent(1e-4)
       0.0001
     """
-    require_rate("weight_decay", weight_decay)
+    require_scalar("weight_decay", weight_decay)
     return weight_decay
 
 

@@ -26,6 +26,8 @@ def require_rate(name: str, rate: Rate | ArrayLike, most: float = math.inf) -> N
         name = f"{name} at step 0"
     if isinstance(rate, Tracer):
         return
+    if isinstance(rate, str) or not np.isrealobj(np.asarray(rate)):
+        raise ValueError(f"{name} is {rate!r}; expected a real number.")
     values = np.asarray(rate, float)
     if not np.all(np.isfinite(values)):
         raise ValueError(f"{name} is {rate}; expected a finite number.")
@@ -49,3 +51,16 @@ def require_momentum(momentum: ArrayLike) -> None:
             f"momentum is {momentum}, but from 1 on the buffer never forgets; expected it in "
             "[0, 1)."
         )
+
+
+def require_scalar(name: str, rate: Rate, most: float = math.inf) -> None:
+    """Raises ValueError as `require_rate` does, and for an array of several numbers.
+
+    Example:
+      >>> require_scalar("learning_rate", np.array([0.1, 0.2]))
+      Traceback (most recent call last):
+      ValueError: learning_rate has shape (2,); expected one number.
+    """
+    require_rate(name, rate, most)
+    if not callable(rate) and np.shape(rate) != ():
+        raise ValueError(f"{name} has shape {np.shape(rate)}; expected one number.")

@@ -21,7 +21,7 @@ def named_leaves(tree: PyTree) -> dict[str, jax.Array]:
       {'layer/bias': 2, 'layer/kernel': 1}
     """
     flat, _ = jax.tree_util.tree_flatten_with_path(tree)
-    names = [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in flat]
+    names = [_name(path) for path, _ in flat]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(
@@ -31,20 +31,49 @@ def named_leaves(tree: PyTree) -> dict[str, jax.Array]:
     return {name: leaf for name, (_, leaf) in zip(names, flat, strict=True)}
 
 
+def _name(path: tuple) -> str:
+    """The keys of a path, joined by slashes.
+
+    `nnx.Optimizer` calls `init` on Variables and `update` on their values: the last key, `.value`,
+    is left out, so that both have the same names.
+    """
+    in_variable = len(path) > 1 and path[-1] == jax.tree_util.GetAttrKey("value")
+    kept = path[:-1] if in_variable else path
+    return jax.tree_util.keystr(kept, simple=True, separator="/")
+
+
+def is_placeholder(params: Params) -> bool:
+    """Says whether Optax asks `init` only which parts of its state are shaped like parameters.
+
+    `optax.tree.map_params` does so, with a node that has no leaves in the place of the parameters.
+    """
+    return type(params).__module__.startswith("optax.") and not jax.tree.leaves(params)
+
+
+def shape(leaf: jax.Array) -> tuple[int, ...]:
+    """Returns the shape of an array, of a `jax.ShapeDtypeStruct`, or of a Python number."""
+    return tuple(getattr(leaf, "shape", ()))
+
+
 def with_leaves(tree: PyTree, leaves: Iterable[jax.Array]) -> PyTree:
     """Returns a tree of the structure of `tree` that holds `leaves`, in the tree's order."""
     return jax.tree.unflatten(jax.tree.structure(tree), list(leaves))
 
 
+def dtype(leaf: jax.Array) -> jnp.dtype:
+    """Returns the dtype of an array, of a `jax.ShapeDtypeStruct`, or of a Python number."""
+    return getattr(leaf, "dtype", None) or jnp.result_type(leaf)
+
+
 def is_floating(leaf: jax.Array) -> bool:
     """Says whether a leaf has a real floating dtype (the only dtypes that have a norm here)."""
-    return jnp.issubdtype(jnp.result_type(leaf), jnp.floating)
+    return jnp.issubdtype(dtype(leaf), jnp.floating)
 
 
 def accumulation_dtype(*leaves: jax.Array) -> jnp.dtype:
     """Returns the dtype in which sums over these leaves are taken: float32 at least."""
     # By dtype and not by value: beside float32 a weakly typed float64 array would give way.
-    return functools.reduce(jnp.promote_types, (leaf.dtype for leaf in leaves), jnp.float32)
+    return functools.reduce(jnp.promote_types, map(dtype, leaves), jnp.float32)
 
 
 def resolve_mask(mask: Mask | None, params: Params) -> PyTree:
@@ -64,7 +93,8 @@ def resolve_mask(mask: Mask | None, params: Params) -> PyTree:
         return floating
     chosen = _broadcast_mask(mask(params) if callable(mask) else mask, params)
     chosen = jax.tree.map(lambda wanted, possible: wanted and possible, chosen, floating)
-    if not any(jax.tree.leaves(chosen)):
+    # A part of `optax.partition` may be given no leaf at all: then there is nothing to choose.
+    if any(jax.tree.leaves(floating)) and not any(jax.tree.leaves(chosen)):
         raise ValueError(
             "the mask chooses no floating-point leaf, so the transformation would do nothing. "
             f"The leaves are: {_listed(named_leaves(params))}. Correct the mask, or leave the "
@@ -111,6 +141,11 @@ def require_same_structure(updates: PyTree, params: Params, transformation: str)
         return
     only_updates = set(named_leaves(updates)) - set(named_leaves(params))
     only_params = set(named_leaves(params)) - set(named_leaves(updates))
+    if not only_updates and not only_params:
+        raise ValueError(
+            f"{transformation} was given updates and params of different node types: {have} and "
+            f"{want}. Convert one to the other."
+        )
     raise ValueError(
         f"{transformation} was given updates and params of different structure: only in updates: "
         f"{_listed(only_updates)}; only in params: {_listed(only_params)}. Pass the gradients of "
@@ -121,11 +156,11 @@ def require_same_structure(updates: PyTree, params: Params, transformation: str)
 def _require_same_shapes(updates: PyTree, params: Params, transformation: str) -> None:
     weights = named_leaves(params)
     for name, update in named_leaves(updates).items():
-        if jnp.shape(update) != jnp.shape(weights[name]):
+        if shape(update) != shape(weights[name]):
             raise ValueError(
-                f"{transformation} was given an update of shape {jnp.shape(update)} for "
-                f"{name!r}, which has shape {jnp.shape(weights[name])}. Pass the gradients of "
-                "these very parameters."
+                f"{transformation} was given an update of shape {shape(update)} for {name!r}, "
+                f"which has shape {shape(weights[name])}. Pass the gradients of these very "
+                "parameters."
             )
 
 

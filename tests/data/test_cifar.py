@@ -57,13 +57,23 @@ def test_all_layouts_give_the_same_images(folders, where):
 
 
 def test_a_compressed_archive_and_its_digest(folders, tmp_path):
-    path = tmp_path / "cifar-10-binary.tar.gz"
+    path = tmp_path / "mine.tar.gz"
     with tarfile.open(path, "w:gz", compresslevel=1) as archive:
         archive.add(folders / "binary", "anything")
     digest = load_cifar10(path).sha256()
     assert load_cifar10(folders / "python", digest).sha256() == digest
-    path.write_bytes(path.read_bytes()[:1_000_000])
-    with pytest.raises(ValueError, match="damaged, cut short"):
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    for damaged in (whole[:1_000_000], whole[:middle] + b"?!" + whole[middle + 2 :], whole[:-8]):
+        path.write_bytes(damaged)
+        with pytest.raises(ValueError, match="damaged, cut short"):
+            load_cifar10(path)
+
+
+def test_an_archive_of_an_official_name_has_to_be_the_official_one(folders, tmp_path):
+    path = tmp_path / "cifar-10-binary.tar.gz"
+    path.write_bytes((folders / "binary.tar").read_bytes())
+    with pytest.raises(ValueError, match=r"has the md5 .* the official cifar-10-binary"):
         load_cifar10(path)
 
 

@@ -42,3 +42,11 @@ def test_equal_to_a_convolution_with_its_gradients(size, window, strides, paddin
 def test_what_it_cannot_do_is_refused(bad):
     with pytest.raises(ValueError, match="no dilation and no feature groups"):
         patch_convolution(jnp.ones((1, 4, 4, 3)), jnp.ones((2, 2, 3, 3)), (1, 1), "SAME", **bad)
+
+
+def test_another_layout_is_refused():
+    with pytest.raises(ValueError, match="NHWC images"):
+        patch_convolution(
+            jnp.ones((1, 3, 4, 4)), jnp.ones((2, 2, 3, 3)), (1, 1), "SAME",
+            dimension_numbers=("NCHW", "HWIO", "NCHW"),
+        )  # fmt: skip

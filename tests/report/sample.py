@@ -16,9 +16,11 @@ RECORD = RunRecord(
     source="an article (2020)",
     config={"steps": 10, "path": "<none>"},
     environment={"jax": "0.0"},
+    summary="a summary",
     seconds=12.3,
     verdicts=tuple(map(verdict, Outcome)),
     arrays={"norm": np.ones(3)},
+    note="a note & more",
 )
 
 

@@ -37,6 +37,7 @@ def test_the_page_needs_nothing_from_outside():
 def test_every_verdict_figure_and_setting_is_on_it():
     parser = parsed()
     text = " ".join(parser.text)
+    assert RECORD.note in text
     for verdict in RECORD.verdicts:
         for part in (verdict.claim, verdict.predicted, verdict.measured, verdict.because):
             assert part in text

@@ -1,6 +1,7 @@
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from tests.symmetry import zoo
@@ -82,3 +83,28 @@ def test_the_default_tolerance_suits_the_dtype(dtype):
     w = jnp.linspace(1, 2, 100, dtype=dtype)
     for assertion in ASSERTIONS:
         assertion(lambda w: w[0] / jnp.linalg.norm(w), w)
+
+
+def test_a_large_weight_that_is_not_invariant_does_not_pass_by_its_size():
+    rng = np.random.default_rng(0)
+    w, a = rng.normal(size=(2, 1_000_000)).astype(np.float32)
+    with pytest.raises(AssertionError, match="residual"):
+        symmetry.assert_gradient_orthogonal(lambda w: jnp.sum(a * w), w)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_half_precision_is_given_the_room_that_it_needs(seed):
+    w, a = np.random.default_rng(seed).normal(size=(2, 32))
+    w, a = jnp.asarray(w, jnp.bfloat16), jnp.asarray(a, jnp.float32)
+
+    def blind(w):
+        wide = w.astype(jnp.float32)
+        return jnp.sum(a * wide) / jnp.linalg.norm(wide)
+
+    symmetry.assert_scale_invariant(blind, w)
+    symmetry.assert_inverse_scaling(blind, w)
+
+
+def test_a_loss_that_is_nan_is_named_as_a_cause():
+    with pytest.raises(AssertionError, match="or a loss that is nan"):
+        symmetry.assert_scale_invariant(lambda w: jnp.log(-jnp.sum(w**2)), jnp.ones(3))

@@ -57,6 +57,18 @@ def test_the_norm_relaxes_in_the_predicted_time_to_one_percent(eta, lam, mu):
     np.testing.assert_allclose(measured, expected, rtol=0.01)
 
 
+@pytest.mark.parametrize(("eta", "mu"), [(0.1, 0.0), (0.02, 0.9)])
+def test_without_decay_the_norm_grows_as_predicted_to_one_percent(eta, mu):
+    walk = theory.simulate(
+        jax.random.key(2), eta, 0.0, mu,
+        gradient_moment=4.0, norm=2.0, dimension=256, steps=4000, walkers=64,
+    )  # fmt: skip
+    fourth = np.mean(np.asarray(walk.norm) ** 4, axis=1)
+    rate = (fourth[-1] - fourth[1000]) / 2999
+    predicted = theory.growth_without_decay(eta, mu, gradient_moment=4.0)
+    assert rate == pytest.approx(float(predicted), rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [({"momentum": 1.0}, "momentum is"), ({"norm": -1.0}, "norm is"), ({"dimension": 1}, "is 1,")],

@@ -93,6 +93,10 @@ def test_predictions_are_those_of_eval_mode():
         ({"steps": 0}, "positive multiple of chunk"),
         ({"seeds": [0, 1]}, "arrays of one length"),
         ({"hyper": Hyperparameters(0.1, 0.1, 0.1)}, "arrays of one length"),
+        ({"hyper": GRID._replace(learning_rate=[-0.1, 0.1, 0.1, 0.1])}, "learning_rate is"),
+        ({"hyper": GRID._replace(momentum=[1.5, 0.0, 0.0, 0.0])}, "momentum is"),
+        ({"seeds": [0.5, 1, 2, 3]}, "expected whole numbers"),
+        ({"seeds": [2**31, 1, 2, 3]}, "expected whole numbers"),
     ],
 )
 def test_bad_settings_are_explained(settings, message):
@@ -100,7 +104,13 @@ def test_bad_settings_are_explained(settings, message):
         train(**settings)
 
 
+def test_images_without_labels_are_refused():
+    spoilt = DIGITS._replace(train_labels=DIGITS.train_labels[1:])
+    with pytest.raises(ValueError, match="1437 training images and 1436 labels"):
+        train_grid(TASK, spoilt, GRID, SEEDS, steps=3, chunk=3, batch_size=8)
+
+
 def test_a_run_that_is_lost_is_named():
-    hyper = Hyperparameters([0.1, np.inf], [0.0, 0.0], [0.0, 0.0])
-    with pytest.raises(FloatingPointError, match=r"'learning_rate': inf.*seed 5"):
-        train(hyper=hyper, seeds=[4, 5])
+    hyper = Hyperparameters([0.1, 1e30], [0.0, 0.0], [0.0, 0.0])
+    with pytest.raises(FloatingPointError, match=r"'learning_rate': 1\.0.*e\+30.*seed 5"):
+        train(steps=30, hyper=hyper, seeds=[4, 5])

@@ -9,6 +9,7 @@ RECORD = RunRecord(
     source="an article",
     config={"steps": 10, "data": None},
     environment={"jax": "0"},
+    summary="two runs",
     seconds=1.5,
     verdicts=(VERDICT,),
     arrays={"norm": np.arange(6.0).reshape(2, 3), "group": np.array(["a", "b"])},

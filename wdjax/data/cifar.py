@@ -1,8 +1,11 @@
 """CIFAR-10 in its official layouts: binary or Python batches, in a directory or a tar archive."""
 
+import hashlib
 import io
+import lzma
 import pickle
 import tarfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -14,6 +17,12 @@ from wdjax.data.dataset import Dataset
 RECORDS = 10_000
 PIXELS = 3 * 32 * 32
 CLASSES = 10
+
+# MD5 of the archives, as the data set's page gives them: https://www.cs.toronto.edu/~kriz/cifar.html
+OFFICIAL_ARCHIVES = {
+    "cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530",
+    "cifar-10-python.tar.gz": "c58f30108f718f92721af3b95e74349a",
+}
 
 
 class _Layout(NamedTuple):
@@ -30,7 +39,8 @@ def load_cifar10(path: str | Path, sha256: str | None = None) -> Dataset:
     3,072 pixel bytes) or `data_batch_1` … `test_batch` (pickled dictionaries), each in a directory
     (or one directory further down) or in an archive (`cifar-10-binary.tar.gz`,
     `cifar-10-python.tar.gz`). Archives are read in place, and nothing is written. Pickles are read
-    by an unpickler that can only build arrays, lists and strings.
+    by an unpickler that can only build arrays, lists and strings. Sizes, shapes and labels are
+    checked always, and the MD5 of an archive that bears an official name.
 
     Args:
       path: The directory or archive.
@@ -42,8 +52,8 @@ def load_cifar10(path: str | Path, sha256: str | None = None) -> Dataset:
 
     Raises:
       FileNotFoundError: There is nothing at the path, or a batch is missing.
-      ValueError: A file has the wrong size or contents, an archive is damaged, or the digest is
-        another.
+      ValueError: A file has the wrong size or contents, an archive is damaged or is not the
+        official one of its name, or the digest is another.
 
     Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images (2009).
     """
@@ -84,6 +94,7 @@ def _files(path: Path) -> dict[str, bytes]:
         raise FileNotFoundError(
             f"there is nothing at {path}; expected the directory or the tar archive of CIFAR-10."
         )
+    _require_official(path)
     try:
         with tarfile.open(path) as archive:
             inside = {
@@ -91,7 +102,8 @@ def _files(path: Path) -> dict[str, bytes]:
                 for entry in archive
                 if entry.isfile() and PurePosixPath(entry.name).name in known
             }
-    except (tarfile.TarError, EOFError, OSError) as error:
+            _read_to_end(archive)
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise ValueError(
             f"{path} cannot be read as a tar archive ({error}): it is damaged, cut short, or "
             "something else. Fetch it again."
@@ -99,9 +111,29 @@ def _files(path: Path) -> dict[str, bytes]:
     return inside
 
 
+def _require_official(path: Path) -> None:
+    """An archive that bears an official name has to be the official one."""
+    expected = OFFICIAL_ARCHIVES.get(path.name)
+    if expected is None:
+        return
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "md5").hexdigest()
+    if found != expected:
+        raise ValueError(
+            f"{path} has the md5 {found}; the official {path.name} has {expected}. It is cut short "
+            "or was changed: fetch it again, or rename it if it is meant to be another archive."
+        )
+
+
 def _contents(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> bytes:
     stream = archive.extractfile(entry)
     return b"" if stream is None else stream.read()
+
+
+def _read_to_end(archive: tarfile.TarFile) -> None:
+    """Decompresses what is left: the checksum of the compressed stream stands at its end."""
+    while archive.fileobj is not None and archive.fileobj.read(1 << 20):
+        pass
 
 
 def _decode_binary(data: bytes, where: str) -> tuple[np.ndarray, np.ndarray]:

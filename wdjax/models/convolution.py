@@ -1,7 +1,6 @@
 """A convolution as a matrix product of patches, for training many small models at once."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +12,11 @@ def patch_convolution(
     kernel: jax.Array,
     window_strides: Sequence[int],
     padding: str | Sequence[tuple[int, int]],
-    **settings: Any,
+    lhs_dilation: Sequence[int] | None = None,
+    rhs_dilation: Sequence[int] | None = None,
+    dimension_numbers: lax.ConvGeneralDilatedDimensionNumbers = None,
+    feature_group_count: int = 1,
+    precision: lax.PrecisionLike = None,
 ) -> jax.Array:
     """Convolves NHWC images with an HWIO kernel by one matrix product.
 
@@ -28,15 +31,29 @@ def patch_convolution(
       kernel: (height, width, channels, features).
       window_strides: Steps in height and width.
       padding: "SAME", "VALID", or pairs (before, after) for height and width.
-      **settings: What Flax passes besides: dilations of one, one feature group.
+      lhs_dilation: None or ones.
+      rhs_dilation: None or ones.
+      dimension_numbers: None, or those of NHWC images and an HWIO kernel, as Flax gives them.
+      feature_group_count: One.
+      precision: Of the matrix product.
 
     Returns:
       (batch, height', width', features).
 
     Raises:
-      ValueError: A dilation or a number of feature groups other than one.
+      ValueError: A dilation or a number of feature groups other than one, or another layout.
     """
-    _require_plain(settings)
+    dilations = (*(lhs_dilation or ()), *(rhs_dilation or ()))
+    if feature_group_count != 1 or any(step != 1 for step in dilations):
+        raise ValueError(
+            "patch_convolution has no dilation and no feature groups, but was given the dilations "
+            f"{lhs_dilation} and {rhs_dilation} and {feature_group_count} feature groups: use "
+            "lax.conv_general_dilated."
+        )
+    if dimension_numbers not in (None, _layout(images, kernel)):
+        raise ValueError(
+            f"patch_convolution takes NHWC images and an HWIO kernel, not {dimension_numbers}."
+        )
     height, width, channels, features = kernel.shape
     pads = (
         lax.padtype_to_pads(images.shape[1:3], (height, width), window_strides, padding)
@@ -53,14 +70,9 @@ def patch_convolution(
         for j in range(width)
     ]
     patches = jnp.concatenate(shifted, axis=-1)
-    return patches @ kernel.reshape(height * width * channels, features)
+    columns_of_kernel = kernel.reshape(height * width * channels, features)
+    return jnp.matmul(patches, columns_of_kernel, precision=precision)
 
 
-def _require_plain(settings: dict[str, Any]) -> None:
-    dilations = {name: settings.get(name) or (1, 1) for name in ("lhs_dilation", "rhs_dilation")}
-    groups = settings.get("feature_group_count", 1)
-    if groups != 1 or any(step != 1 for steps in dilations.values() for step in steps):
-        raise ValueError(
-            "patch_convolution has no dilation and no feature groups, but was given "
-            f"{dilations} and {groups} feature groups: use lax.conv_general_dilated."
-        )
+def _layout(images: jax.Array, kernel: jax.Array) -> lax.ConvDimensionNumbers:
+    return lax.conv_dimension_numbers(images.shape, kernel.shape, ("NHWC", "HWIO", "NHWC"))

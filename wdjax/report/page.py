@@ -18,6 +18,7 @@ th, td { text-align: left; vertical-align: top; padding: .5rem .7rem;
          border-top: 1px solid #d5dae0; }
 td.holds { color: #0b6b2e; } td.part { color: #8a5a00; } td.fails { color: #a3161f; }
 td.holds, td.part, td.fails { font-weight: 600; white-space: nowrap; }
+p.note { border-left: 4px solid #8a5a00; padding-left: .8rem; font-weight: 600; }
 td small { color: #57606a; }
 figure { margin: 1.5rem 0; } img { max-width: 100%; height: auto; }
 figcaption { color: #57606a; font-size: .92rem; }
@@ -43,8 +44,10 @@ def page(record: RunRecord, images: Mapping[str, bytes]) -> str:
 </head>
 <body>
 <h1>{escape(title)}</h1>
-<p>{escape(record.source)}. Trained and measured in {record.seconds:.0f} seconds.</p>
+<p>{escape(record.source)}. {escape(record.summary)} Trained and measured in
+{record.seconds:.0f} seconds.</p>
 <h2>Verdicts</h2>
+{_note(record.note)}
 <table>
 <thead><tr><th>claimed</th><th>predicted</th><th>measured</th><th>verdict</th></tr></thead>
 <tbody>
@@ -60,6 +63,10 @@ def page(record: RunRecord, images: Mapping[str, bytes]) -> str:
 </body>
 </html>
 """
+
+
+def _note(note: str) -> str:
+    return f'<p class="note">{escape(note)}</p>' if note else ""
 
 
 def _verdict_row(verdict: Verdict) -> str:

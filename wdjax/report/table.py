@@ -10,7 +10,7 @@ STYLES = {Outcome.HOLDS: "green", Outcome.IN_PART: "yellow", Outcome.FAILS: "red
 
 def verdict_table(record: RunRecord) -> Table:
     """Returns a table: claimed, predicted, measured, verdict."""
-    table = Table(title=record.source, show_lines=True)
+    table = Table(title=record.source, caption=record.note or None, show_lines=True)
     for heading in ("claimed", "predicted", "measured"):
         table.add_column(heading, ratio=3)
     table.add_column("verdict", ratio=1)

@@ -12,6 +12,8 @@ Called eagerly they raise AssertionError. Inside a jitted function they become c
 The failure names the assertion, the group with its leaves, and the residual.
 """
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
@@ -24,6 +26,7 @@ from wdjax.symmetry.identities import (
     orthogonality_residual,
     scale_invariance_residual,
 )
+from wdjax.trees import named_leaves
 from wdjax.typing import GroupValues, Loss, Params
 
 
@@ -42,7 +45,8 @@ def assert_gradient_orthogonal(
       *args: Passed on to the loss.
       groups: The norm groups; None for one per floating leaf.
       tolerance: Largest residual to accept; None for the square root of the machine epsilon of
-        the weights (3.5e-4 in float32, 1.5e-8 in float64).
+        the weights (3.5e-4 in float32, 1.5e-8 in float64), but for the cosine at most 0.03/√d with
+        d the entries of the largest leaf: two unrelated vectors have a cosine of about 1/√d.
 
     Raises:
       AssertionError: A residual is above the tolerance, or a group has norm zero and so no
@@ -55,7 +59,9 @@ def assert_gradient_orthogonal(
       AssertionError: [Chex] ... 'assert_gradient_orthogonal' failed: ... residual 0.98...
     """
     residuals = orthogonality_residual(loss, params, *args, groups=groups)
-    _assert_small("assert_gradient_orthogonal", residuals, groups, params, tolerance)
+    entries = max(leaf.size for leaf in jax.tree.leaves(params)) if residuals else 1
+    chance = 0.03 / math.sqrt(entries)
+    _assert_small("assert_gradient_orthogonal", residuals, groups, params, tolerance, chance)
 
 
 def assert_inverse_scaling(
@@ -120,12 +126,20 @@ def _assert_small(
     groups: GroupsLike,
     params: Params,
     tolerance: float | None,
+    power: float = math.inf,
 ) -> None:
+    """Checks the residuals; `power` bounds the default tolerance to what can refute anything."""
     for group in resolve(groups, params):
         residual = residuals[group.name]
-        limit = float(jnp.finfo(residual.dtype).eps) ** 0.5 if tolerance is None else tolerance
+        limit = min(_rounding(group, params), power) if tolerance is None else tolerance
         worst = jnp.max(residual)  # a NaN wins, and fails the comparison
         _check(worst <= limit, worst, _message(assertion, group, limit))
+
+
+def _rounding(group: Group, params: Params) -> float:
+    """The square root of the machine epsilon of the group's coarsest leaf."""
+    leaves = named_leaves(params)
+    return max(float(jnp.finfo(leaves[m.leaf].dtype).eps) for m in group.members) ** 0.5
 
 
 def _message(assertion: str, group: Group, limit: float) -> str:
@@ -133,10 +147,11 @@ def _message(assertion: str, group: Group, limit: float) -> str:
     leaves = ", ".join(member.leaf or "(the array)" for member in group.members)
     text = (
         f"[Chex] chexify assertion '{assertion}' failed: norm group '{group.name}' "
-        f"(leaves: {leaves}) has residual RESIDUAL, above the tolerance {limit:.3g} "
-        "(nan: the group has norm zero, so it has no direction)"
+        f"(leaves: {leaves}) has residual \0, but the tolerance is {limit:.3g}. "
+        "(A residual nan means a weight of norm zero, which has no direction, or a loss that is "
+        "nan.)"
     )
-    return text.replace("{", "{{").replace("}", "}}").replace("RESIDUAL", "{residual}")
+    return text.replace("{", "{{").replace("}", "}}").replace("\0", "{residual}")
 
 
 def _check(holds: jax.Array, residual: jax.Array, message: str) -> None:

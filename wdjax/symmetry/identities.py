@@ -78,7 +78,7 @@ def inverse_scaling_residual(
       params: The parameters.
       *args: Passed on to the loss.
       groups: The norm groups; None for one per floating leaf.
-      factor: c > 0. With kept axes the factors run from 1/c to c over the kept indices.
+      factor: c > 0. With kept axes the factors run from c to √c over the kept indices.
 
     Returns:
       Per group a number ≥ 0 (one per kept index). NaN where the weight is zero.
@@ -122,7 +122,7 @@ def scale_invariance_residual(
       params: The parameters.
       *args: Passed on to the loss.
       groups: The norm groups; None for one per floating leaf.
-      factor: c > 0. With kept axes the factors run from 1/c to c over the kept indices.
+      factor: c > 0. With kept axes the factors run from c to √c over the kept indices.
 
     Returns:
       One number per group. NaN where all of the group's weight is zero.
@@ -222,13 +222,14 @@ def _require_scalar(loss: Loss, params: Params, args: tuple) -> None:
 
 
 def _factors(groups: Groups, params: Params, factor: float) -> GroupValues:
-    """Per group the factors to scale by: c, or numbers from 1/c to c over the kept indices."""
+    """Per group the factors to scale by: c, or numbers from c to √c over the kept indices."""
     if not isinstance(factor, Tracer) and not (0 < factor < jnp.inf and factor != 1):
         raise ValueError(f"factor is {factor}; expected a positive finite number other than 1.")
 
     def spread(norm: jax.Array) -> jax.Array:
         count = max(norm.size, 1)
-        exponents = jnp.ones(1) if count == 1 else jnp.linspace(-1.0, 1.0, count)
+        # All different, none zero, nor of sum zero: no channel and no product stays as it was.
+        exponents = jnp.linspace(1.0, 0.5, count)
         return (factor**exponents).reshape(norm.shape).astype(norm.dtype)
 
     return jax.tree.map(spread, norms(groups, params))

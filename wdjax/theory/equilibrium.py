@@ -124,6 +124,33 @@ def relaxation_steps(
     return (1 - mu) / (4 * eta * lam)
 
 
+def growth_without_decay(
+    learning_rate: ArrayLike, momentum: ArrayLike = 0.0, *, gradient_moment: ArrayLike
+) -> jax.Array:
+    """What ‖w‖⁴ grows by per step without decay: 2η²G/(1−μ)².
+
+    Each step is orthogonal to w, so ‖w‖² grows by η²‖g‖² = η²G/‖w‖² without momentum; a buffer
+    makes the learning rate in effect η/(1−μ).
+
+    Args:
+      learning_rate: η ≥ 0.
+      momentum: μ in [0, 1).
+      gradient_moment: G = E(‖w‖²‖g‖²) of the group.
+
+    Raises:
+      ValueError: As `sgd`.
+
+    Source: Arora, Li & Lyu, arXiv:1812.03981, for μ = 0; gradients without memory are assumed.
+
+    Example:
+      >>> print(f"{growth_without_decay(0.1, gradient_moment=4.0):.2f}")
+      0.08
+    """
+    eta, _, mu = _settings(learning_rate, 0.0, momentum)
+    require_rate("gradient_moment", gradient_moment)
+    return 2 * eta**2 * jnp.asarray(gradient_moment) / (1 - mu) ** 2
+
+
 def _settings(
     learning_rate: ArrayLike, weight_decay: ArrayLike, momentum: ArrayLike
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -182,8 +209,8 @@ def sgd(lr: ArrayLike, weight_decay: ArrayLike, momentum: ArrayLike = 0.0) -> SG
       momentum: μ in [0, 1), heavy-ball without dampening.
 
     Raises:
-      ValueError: A number is NaN, infinite or negative, μ is not below 1, or ηλ is so large that the
-        decay alone diverges.
+      ValueError: A number is NaN, infinite or negative, μ is not below 1, or ηλ is so large that
+        the decay alone diverges.
 
     Example:
       >>> print(f"{sgd(lr=0.1, weight_decay=5e-4, momentum=0.9).angle:.5f}")

@@ -19,8 +19,10 @@ class Measures(NamedTuple):
       update_norm: ‖Δw‖.
       angle: The angle between w and w + Δw, in radians.
       effective_lr: ‖Δw_⊥‖ / (‖w‖² ‖g_⊥‖), ⊥ being the part orthogonal to w: how far the direction
-        w/‖w‖ moves per unit of the gradient that it has on the unit sphere. For SGD without
-        momentum this *is* η/‖w‖², whatever the decay.
+        w/‖w‖ moves per unit of the gradient that it has on the unit sphere, in this step, to first
+        order in ηλ. For SGD without momentum this is the η/‖w‖² of the articles and of
+        `wdjax.theory`, whatever the decay. With momentum μ a step moves along many gradients: the
+        measure then starts at η/‖w‖² and comes to fluctuate around more than that.
     """
 
     norm: jax.Array

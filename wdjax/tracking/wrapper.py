@@ -8,6 +8,7 @@ import optax
 
 from wdjax.groups import GroupsLike, extract, norms, operands, resolve
 from wdjax.tracking.measures import Measures, measure
+from wdjax.trees import is_placeholder
 from wdjax.typing import Params, PyTree
 
 
@@ -58,6 +59,9 @@ def tracked(
     inner = optax.with_extra_args_support(inner)
 
     def init_fn(params: Params) -> TrackedState:
+        if is_placeholder(params):
+            # One leaf: the measures are not shaped like parameters.
+            return TrackedState(inner.init(params), 0)  # pyright: ignore[reportArgumentType]
         resolved = resolve(groups, params)
         of_weights = norms(resolved, extract(resolved, params))
         return TrackedState(inner.init(params), jax.tree.map(_before_first_step, of_weights))

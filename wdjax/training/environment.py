@@ -9,6 +9,12 @@ import jax
 PACKAGES = ("wdjax", "jax", "jaxlib", "optax", "flax", "numpy")
 
 
+def cpu_count() -> int:
+    """Returns the number of CPU cores that this process may use."""
+    usable = getattr(os, "sched_getaffinity", None)
+    return len(usable(0)) if usable else os.cpu_count() or 1
+
+
 def environment() -> dict[str, str | int]:
     """Returns versions, platform and devices, for records of measurements.
 
@@ -21,7 +27,7 @@ def environment() -> dict[str, str | int]:
         "python": platform.python_version(),
         **versions,
         "platform": f"{platform.system()} {platform.machine()}",
-        "cpu_count": os.cpu_count() or 0,
+        "cpu_count": cpu_count(),
         "device": jax.devices()[0].device_kind,
         "device_count": jax.device_count(),
     }

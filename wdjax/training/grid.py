@@ -11,6 +11,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
 
 from wdjax.data import Dataset, batch_indices
+from wdjax.scalars import require_momentum, require_rate
 from wdjax.training.step import Hyperparameters, Task, TrainState, init_state, train_step
 from wdjax.typing import PyTree
 
@@ -66,11 +67,17 @@ def train_grid(
       The states after the last step, leaves beginning with (runs,), and the history.
 
     Raises:
-      ValueError: The settings are not arrays of one length, or steps is not a positive multiple
-        of chunk.
+      ValueError: The settings are not arrays of one length, are NaN or negative, or a momentum is
+        not below 1; a seed is no whole number below 2³¹; images and labels are not as many; or
+        steps is not a positive multiple of chunk.
       FloatingPointError: The loss of a run is not finite any more.
     """
     hyper, seeds = _checked(hyper, seeds, steps, chunk)
+    if len(dataset.train_images) != len(dataset.train_labels):
+        raise ValueError(
+            f"{dataset.name} has {len(dataset.train_images)} training images and "
+            f"{len(dataset.train_labels)} labels; expected as many."
+        )
     sharding = _over_devices(len(seeds))
     place = functools.partial(jax.device_put, device=sharding)
     states = _init_states(task, hyper, seeds)
@@ -131,7 +138,13 @@ def _checked(
     hyper: Hyperparameters, seeds: ArrayLike, steps: int, chunk: int
 ) -> tuple[Hyperparameters, np.ndarray]:
     arrays = Hyperparameters(*(np.asarray(values, np.float32) for values in hyper))
-    numbers = np.asarray(seeds, np.int32)
+    for name, values in hyper._asdict().items():
+        require_rate(name, values)
+    require_momentum(hyper.momentum)
+    wide = np.asarray(seeds)
+    if wide.dtype.kind not in "iu" or np.any(wide < 0) or np.any(wide >= 2**31):
+        raise ValueError(f"the seeds are {seeds}; expected whole numbers from 0 to 2³¹ − 1.")
+    numbers = wide.astype(np.int32)
     shapes = {np.shape(values) for values in (*arrays, numbers)}
     if len(shapes) != 1 or numbers.ndim != 1 or numbers.size == 0:
         raise ValueError(

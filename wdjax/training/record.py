@@ -50,18 +50,22 @@ class RunRecord:
       source: The article, and which figure or statement of it.
       config: The settings, as plain values.
       environment: Versions, platform and devices.
+      summary: What was trained on what, and how well, in one sentence.
       seconds: Wall-clock time of the run, compilation included.
       verdicts: One per claim.
       arrays: The measurements.
+      note: What a reader has to know before the verdicts; shown above them.
     """
 
     experiment: str
     source: str
     config: dict[str, Any]
     environment: dict[str, Any]
+    summary: str
     seconds: float
     verdicts: tuple[Verdict, ...]
     arrays: dict[str, np.ndarray]
+    note: str = ""
 
 
 def save_record(record: RunRecord, folder: Path) -> None:
@@ -82,17 +86,20 @@ def save_record(record: RunRecord, folder: Path) -> None:
         np.savez_compressed(stream, allow_pickle=False, **record.arrays)
     arrays.replace(folder / ARRAYS)
     text = folder / f".{RECORD}"
-    text.write_text(json.dumps(fields, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    text.write_text(
+        json.dumps(fields, indent=2, ensure_ascii=False, allow_nan=False) + "\n", "utf-8"
+    )
     text.replace(folder / RECORD)
 
 
-def load_record(folder: Path) -> RunRecord:
+def load_record(folder: Path | str) -> RunRecord:
     """Reads a record back.
 
     Raises:
       FileNotFoundError: The folder holds no record.
       ValueError: A file of the record is damaged.
     """
+    folder = Path(folder)
     for name in (RECORD, ARRAYS):
         if not (folder / name).is_file():
             raise FileNotFoundError(

@@ -7,7 +7,7 @@ import optax
 
 from wdjax import rates
 from wdjax.groups import GroupsLike
-from wdjax.scalars import require_momentum, require_rate
+from wdjax.scalars import require_momentum, require_scalar
 from wdjax.transforms.decay import coupled_l2, decoupled_decay
 from wdjax.transforms.sphere import project_tangent, retract
 from wdjax.typing import Mask, Rate
@@ -166,6 +166,6 @@ def spherical_sgd(
 
 
 def _require(learning_rate: Rate, momentum: float | jax.Array | None) -> None:
-    require_rate("learning_rate", learning_rate)
+    require_scalar("learning_rate", learning_rate)
     if momentum is not None:
         require_momentum(momentum)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import optax
 
 from wdjax import trees
-from wdjax.scalars import require_rate
+from wdjax.scalars import require_scalar
 from wdjax.typing import Mask, Params, PyTree, Rate
 
 
@@ -35,7 +35,7 @@ def coupled_l2(strength: Rate, mask: Mask | None = None) -> optax.GradientTransf
       >>> updates["w"]
       Array([-0.7], dtype=float32)
     """
-    require_rate("strength", strength)
+    require_scalar("strength", strength)
     return _on_leaves(optax.add_decayed_weights(strength), mask, "coupled_l2")
 
 
@@ -64,7 +64,7 @@ def decoupled_decay(rate: Rate, mask: Mask | None = None) -> optax.GradientTrans
       Array([-1.], dtype=float32)
     """
     try:
-        require_rate("rate", rate, most=1.0)
+        require_scalar("rate", rate, most=1.0)
     except ValueError as error:
         raise ValueError(
             f"{error} The rate is the fraction of the weight removed per step; from a λ that is "
@@ -104,4 +104,4 @@ def _on_leaves(
 
 def _in_dtype_of(new: jax.Array, old: jax.Array) -> jax.Array:
     """Rounds an update back to the dtype that it came in."""
-    return jnp.asarray(new, old.dtype) if trees.is_floating(old) else new
+    return jnp.asarray(new, trees.dtype(old)) if trees.is_floating(old) else new

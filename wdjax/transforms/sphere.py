@@ -102,6 +102,9 @@ def retract(groups: GroupsLike = None) -> optax.GradientTransformationExtraArgs:
     """
 
     def init_fn(params: Params) -> RetractState:
+        if trees.is_placeholder(params):
+            # One leaf: the norms are not shaped like parameters.
+            return RetractState(radius=0)  # pyright: ignore[reportArgumentType]
         resolved = _require_directions(require_disjoint(resolve(groups, params)), params)
         return RetractState(radius=norms(resolved, params))
 
@@ -136,4 +139,4 @@ def _require_directions(groups: Groups, params: Params) -> Groups:
 
 
 def _entries_per_norm(leaf: jax.Array, member: Member) -> int:
-    return math.prod(n for axis, n in enumerate(jnp.shape(leaf)) if axis not in member.axes)
+    return math.prod(n for axis, n in enumerate(trees.shape(leaf)) if axis not in member.axes)

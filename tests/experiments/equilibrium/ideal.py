@@ -3,24 +3,26 @@
 import numpy as np
 
 from wdjax import theory
-from wdjax.experiments.equilibrium.config import Config, runs
+from wdjax.experiments.equilibrium.config import JOINT, Config, runs
 
 CHUNKS, KERNELS = 16, 3
 
 
 def ideal_arrays():
-    hyper, seeds = runs(Config())
+    hyper, seeds, roles = runs(Config())
     eta, lam, mu = (np.asarray(values, float) for values in hyper)
     decays = lam > 0
     shape = (len(eta), CHUNKS, KERNELS)
     settled = theory.squared_norm(eta, np.where(decays, lam, 1), mu, gradient_moment=100.0)
-    growing = 200 * np.sqrt(np.arange(1, CHUNKS + 1))
+    per_step = theory.growth_without_decay(0.1, 0.9, gradient_moment=100.0)
+    growing = np.sqrt(200.0**2 + float(per_step) * 100 * np.arange(CHUNKS))
     norm = np.where(decays[:, None], np.asarray(settled)[:, None], growing)
     angle = np.asarray(theory.angle_per_step(eta, lam, mu))
     return {
         **hyper._asdict(),
         "seed": seeds,
-        "group": np.array(["a/kernel", "b/kernel", "all 3x3 kernels"]),
+        "role": roles,
+        "group": np.array(["a/kernel", "b/kernel", JOINT]),
         "step": np.arange(1, CHUNKS + 1) * 100,
         "loss": np.ones(shape[:2]),
         "test_accuracy": np.ones(len(eta)),

@@ -71,6 +71,7 @@ def drifting(rate, where=np.s_[:]):
         ("growth", drifting(0.1, np.s_[:3]), Outcome.IN_PART),
         ("growth", times("squared_norm", 0.5, np.s_[9, 8:]), Outcome.FAILS),
         ("norm_scaling", scaled_norm(-0.1), Outcome.IN_PART),
+        ("norm_scaling", wrong_exponent(0.06), Outcome.FAILS),
         ("norm_scaling", wrong_exponent(0.2), Outcome.FAILS),
         ("rate_scaling", scaled_norm(-0.08), Outcome.IN_PART),
         ("rate_scaling", scaled_norm(0.2), Outcome.FAILS),
@@ -89,6 +90,20 @@ def test_the_numbers_are_plain_and_finite(arrays):
     for verdict in claims.check(arrays):
         assert all(type(value) is float for value in verdict.numbers.values())
         assert np.all(np.isfinite(list(verdict.numbers.values())))
+
+
+def test_what_holds_needs_no_reason_and_the_rest_has_one(arrays):
+    assert all(verdict.because == "" for verdict in claims.check(arrays))
+    times("inverse_scaling_residual", 1e4, np.s_[3, 7])(arrays)
+    first = claims.check(arrays)[0]
+    assert first.because.endswith("before the pilot run: holds in part.")
+    times("inverse_scaling_residual", 1e2, np.s_[3, 7])(arrays)
+    assert claims.check(arrays)[0].because.endswith("before the pilot run: does not hold.")
+
+
+def test_growth_without_decay_is_compared_with_its_law(arrays):
+    verdict = CHECKS["growth"](arrays)
+    assert verdict.numbers["growth_over_law"] == pytest.approx(1, abs=1e-6)
 
 
 def test_the_exponents_are_recovered(arrays):

@@ -25,7 +25,7 @@ def test_a_record_holds_all_that_was_measured(record, tmp_path):
     assert arrays["squared_norm"].shape == (4, 4, 11)
     assert arrays["inverse_scaling_residual"].shape == (4, 4)
     for name, values in arrays.items():
-        assert name == "group" or np.all(np.isfinite(values)), name
+        assert name in ("group", "role") or np.all(np.isfinite(values)), name
     save_record(record, tmp_path)
     assert load_record(tmp_path).verdicts == record.verdicts
 

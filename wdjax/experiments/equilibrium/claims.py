@@ -1,24 +1,32 @@
 """The claims of the article about the equilibrium, each checked against the measured runs.
 
-The tolerances stand here as constants. They were written down before the first run and have not
-been moved. That run, with the seeds 0 and 1, served as a pilot: it showed that two of the rules for
-"holds in part" asked the wrong question (one measurement of the residual in 704 decided over all of
-them; a law of the null model stood in for the article's claim), so those two rules were rewritten,
-and the seeds of the recorded run are others.
+The tolerances stand here as constants, and were written down before the first run. That run, with
+the seeds 0 and 1, became a pilot, because two rules for "holds in part" turned out to ask the wrong
+question, and were rewritten after it:
+
+* `orthogonality`: at first the *largest* residual had to be below 0.1 (and the cosine below 1e-2),
+  so that one measurement in 704 decided over all of them; now 99 % of them have to be below 1e-2.
+* `rate_scaling`: at first √(2ηλ(1−μ)/G) with the measured G had to be met within 10 %, which is a
+  law of the null model and not the claim of the article; now its slope has to be right within 0.1.
+
+The recorded run has other seeds. Both verdicts say what they would be under the first rule. No rule
+for "holds" was changed.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from wdjax import theory
+from wdjax.experiments.equilibrium.config import JOINT
 from wdjax.training import Outcome, Verdict
 
 COSINE = 1e-3  # |cos(w, ∇L)| up to which the gradient counts as orthogonal
-RESIDUAL = 1e-2  # relative error of ∇L(2w) = ∇L(w)/2, in every measurement; in part: in 99 %
+RESIDUAL = 1e-2  # relative error of ∇L(2w) = ∇L(w)/2, in every measurement
 DRIFT = 0.10  # relative change of ‖w‖² from the third to the last quarter
-SLOPE = 0.05  # error of a slope of 1/2; in part: twice it
+SLOPE = 0.05  # error of a slope of 1/2
 SPREAD = 1.2  # largest over smallest of a ratio that should be one constant
 ANGLE = 0.02  # relative error of the angle: of its median, and (2.5 times it) of every kernel
 
@@ -30,26 +38,39 @@ class Measured(NamedTuple):
       eta: η.
       lam: λ.
       mu: μ.
-      decays: Whether the run has weight decay.
-      in_grid: Whether it belongs to the grid of (η, λ), all with the same momentum.
+      role: "grid", "no decay" or "no momentum".
       squared_norm: Mean ‖w‖² of all 3×3 kernels together.
       moment: Mean G = ‖w‖²‖g‖² of all 3×3 kernels together.
-      angle_ratio: (runs, groups), rms angle per step over its prediction.
+      angle_ratio: (runs, groups), rms angle per step over its prediction; NaN without decay.
     """
 
     eta: np.ndarray
     lam: np.ndarray
     mu: np.ndarray
-    decays: np.ndarray
-    in_grid: np.ndarray
+    role: np.ndarray
     squared_norm: np.ndarray
     moment: np.ndarray
     angle_ratio: np.ndarray
 
+    @property
+    def grid(self) -> np.ndarray:
+        """Which runs belong to the grid of (η, λ), all with the same momentum."""
+        return self.role == "grid"
+
+    @property
+    def decays(self) -> np.ndarray:
+        """Which runs have weight decay."""
+        return self.role != "no decay"
+
 
 def joint(arrays: dict[str, np.ndarray]) -> int:
-    """Returns the index of the group of all 3×3 kernels, the last one."""
-    return len(arrays["group"]) - 1
+    """Returns the index of the group of all 3×3 kernels."""
+    return list(arrays["group"]).index(JOINT)
+
+
+def kernels(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """Returns which groups are single kernels."""
+    return arrays["group"] != JOINT
 
 
 def late(values: np.ndarray) -> np.ndarray:
@@ -62,7 +83,6 @@ def equilibrium(arrays: dict[str, np.ndarray]) -> Measured:
     eta, lam, mu = (
         arrays[name].astype(float) for name in ("learning_rate", "weight_decay", "momentum")
     )
-    decays = lam > 0
     together = joint(arrays)
     angle = np.sqrt(np.mean(late(arrays["angle"]) ** 2, axis=1))
     predicted = np.asarray(theory.angle_per_step(eta, lam, mu))
@@ -70,20 +90,22 @@ def equilibrium(arrays: dict[str, np.ndarray]) -> Measured:
         eta=eta,
         lam=lam,
         mu=mu,
-        decays=decays,
-        in_grid=decays & (mu > 0),
+        role=arrays["role"],
         squared_norm=late(arrays["squared_norm"])[:, :, together].mean(axis=1),
         moment=late(arrays["gradient_moment"])[:, :, together].mean(axis=1),
-        angle_ratio=angle / np.where(decays, predicted, np.nan)[:, None],
+        angle_ratio=angle / np.where(lam > 0, predicted, np.nan)[:, None],
     )
 
 
 def orthogonality(arrays: dict[str, np.ndarray]) -> Verdict:
     """⟨w, ∇L⟩ = 0 and ∇L(cw) = ∇L(w)/c along the whole run."""
-    cosine = np.sqrt(np.mean(arrays["cosine"] ** 2, axis=1)).max()
+    cosines = arrays["cosine"][:, :, kernels(arrays)]
+    cosine = np.sqrt(np.mean(cosines**2, axis=1)).max()
     residuals = arrays["inverse_scaling_residual"]
     largest, median = residuals.max(), np.median(residuals)
     small = float(np.mean(residuals <= RESIDUAL))
+    holds = bool(cosine <= COSINE and largest <= RESIDUAL)
+    first_rule = _graded(holds, cosine <= 10 * COSINE and largest <= 10 * RESIDUAL)
     return Verdict(
         claim="The gradient is orthogonal to w and scales as 1/‖w‖, along the whole run.",
         predicted="cos(w, ∇L) = 0 and ‖2∇L(2w) − ∇L(w)‖/‖∇L(w)‖ = 0",
@@ -92,13 +114,12 @@ def orthogonality(arrays: dict[str, np.ndarray]) -> Verdict:
             f"in {small:.1%} of {residuals.size} measurements, median {median:.1e}, largest "
             f"{largest:.1e}"
         ),
-        outcome=_graded(
-            cosine <= COSINE and largest <= RESIDUAL,
-            cosine <= COSINE and small >= 0.99,
-        ),
+        outcome=_graded(holds, cosine <= COSINE and small >= 0.99),
         because=(
-            "What is left is the ε of the batch norms: where the variance of a channel is as small "
-            "as ε, scaling changes its output, and a ReLU behind it can switch."
+            "Likely the ε of the batch norms: where the variance of a channel is as small as ε, "
+            "scaling changes its output, and a ReLU behind it can switch. A run with a smaller "
+            "--epsilon tells. Under the rule that was written before the pilot run: "
+            f"{first_rule}."
         ),
         numbers=_floats(
             {
@@ -114,102 +135,146 @@ def orthogonality(arrays: dict[str, np.ndarray]) -> Verdict:
 def growth(arrays: dict[str, np.ndarray]) -> Verdict:
     """Without decay ‖w‖ grows and the effective learning rate falls; with decay ‖w‖ settles."""
     squared = arrays["squared_norm"][:, :, joint(arrays)]
-    decays = arrays["weight_decay"] > 0
+    decays = arrays["role"] != "no decay"
     free = squared[~decays]
     grows = bool(np.all(np.diff(free, axis=1) > 0))
     growth_factor = (free[:, -1] / free[:, 0]).min()
+    law = _growth_over_law(arrays)
     quarter = squared.shape[1] // 4
     third, last = squared[:, -2 * quarter : -quarter], squared[:, -quarter:]
     drift = np.abs(np.log(last.mean(axis=1) / third.mean(axis=1)))[decays]
-    settled = np.mean(drift <= DRIFT)
+    settled = float(np.mean(drift <= DRIFT))
     return Verdict(
         claim="Without decay ‖w‖ grows and η/‖w‖² falls for ever; with decay ‖w‖ settles.",
         predicted="λ = 0: ‖w‖² rises in every chunk; λ > 0: no drift in the second half",
         measured=(
             f"λ = 0: ‖w‖² {'rises in every chunk' if grows else 'does not rise in every chunk'}, "
-            f"by {growth_factor:.2f}× at least, and η/‖w‖² falls by as much; λ > 0: drift at most "
-            f"{drift.max():.1%}, within {DRIFT:.0%} in {settled:.0%} of the runs"
+            f"by {growth_factor:.2f}× at least over the run (‖w‖⁴ by {law.min():.2f} to "
+            f"{law.max():.2f} times 2η²G/(1−μ)² per step); λ > 0: drift at most {drift.max():.1%}, "
+            f"within {DRIFT:.0%} in {settled:.0%} of the runs"
         ),
         outcome=_graded(grows and settled == 1, grows and settled >= 0.5),
         because=(
-            "The norm follows the gradient moment G, which still falls slowly while the network "
-            "learns, so the equilibrium itself moves."
+            "Likely runs that are too short for their relaxation time (1−μ)/(4ηλ), or a gradient "
+            "moment G that still changes as the network learns, so that the equilibrium moves."
         ),
-        numbers=_floats({"growth": growth_factor, "drift": drift.max(), "settled": settled}),
+        numbers=_floats(
+            {
+                "growth": growth_factor,
+                "growth_over_law": law.mean(),
+                "drift": drift.max(),
+                "settled": settled,
+            }
+        ),
     )
+
+
+def _growth_over_law(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """Growth of ‖w‖⁴ in the runs without decay, from chunk to chunk, over what theory says."""
+    free = np.flatnonzero(arrays["role"] == "no decay")
+    squared = arrays["squared_norm"][free, :, joint(arrays)]
+    moment = arrays["gradient_moment"][free, :, joint(arrays)]
+    steps = np.diff(arrays["step"])
+    between = (moment[:, 1:] + moment[:, :-1]) / 2
+    per_step = theory.growth_without_decay(
+        arrays["learning_rate"][free, None],
+        arrays["momentum"][free, None],
+        gradient_moment=between,
+    )
+    return (squared[:, -1] ** 2 - squared[:, 0] ** 2) / np.sum(np.asarray(per_step) * steps, axis=1)
 
 
 def norm_scaling(arrays: dict[str, np.ndarray]) -> Verdict:
     """‖w‖² at equilibrium scales as √(η/λ): slope over the grid, and the ratio of figure 2."""
     m = equilibrium(arrays)
-    grid = m.in_grid
-    quotient = m.eta[grid] / m.lam[grid]
-    slope = _slope(quotient, m.squared_norm[grid])
-    ratio = m.squared_norm[grid] / np.sqrt(quotient)
+    quotient = m.eta[m.grid] / m.lam[m.grid]
+    product = m.eta[m.grid] * m.lam[m.grid]
+    slope, error = _slope(quotient, m.squared_norm[m.grid])
+    ratio = m.squared_norm[m.grid] / np.sqrt(quotient)
     spread = ratio.max() / ratio.min()
-    fixed = _largest_spread_at_fixed_product(m.eta[grid] * m.lam[grid], ratio)
+    fixed = _largest_spread_at_fixed_product(product, ratio)
     right_slope = abs(slope - 0.5) <= SLOPE
+    on_product, on_quotient = (_slope(x, m.moment[m.grid])[0] for x in (product, quotient))
     return Verdict(
         claim="‖w‖² at equilibrium scales as √(η/λ); ‖w‖²/√(η/λ) is the same for all (η, λ).",
         predicted="slope 0.5 of log ‖w‖² on log(η/λ); ratio ‖w‖²/√(η/λ) constant",
         measured=(
-            f"slope {slope:.3f}; ratio from {ratio.min():.2f} to {ratio.max():.2f} "
+            f"slope {slope:.3f} ± {error:.3f}; ratio from {ratio.min():.2f} to {ratio.max():.2f} "
             f"({spread:.2f}×) over the grid, within {fixed:.2f}× where ηλ is the same"
         ),
-        outcome=_graded(
-            right_slope and spread <= SPREAD, abs(slope - 0.5) <= 2 * SLOPE and fixed <= SPREAD
-        ),
+        outcome=_graded(right_slope and spread <= SPREAD, right_slope and fixed <= SPREAD),
         because=(
-            "‖w‖² = √(ηG/(2λ(1−μ))), and the gradient moment G depends on ηλ, which sets the "
-            "effective learning rate and so where training goes: the ratio is one constant only "
-            "where ηλ is."
+            "‖w‖² = √(ηG/(2λ(1−μ))), and the gradient moment G is not the same for all (η, λ): "
+            f"over this grid its slope is {on_product:.2f} on ηλ and {on_quotient:.2f} on η/λ. "
+            "Likely because ηλ sets the effective learning rate, and so where training goes; and "
+            "because head, gains and biases train at η itself, without decay."
         ),
-        numbers=_floats({"slope": slope, "spread": spread, "spread_at_fixed_product": fixed}),
+        numbers=_floats(
+            {
+                "slope": slope,
+                "slope_error": error,
+                "spread": spread,
+                "spread_at_fixed_product": fixed,
+                "moment_on_product": on_product,
+                "moment_on_quotient": on_quotient,
+            }
+        ),
     )
 
 
 def rate_scaling(arrays: dict[str, np.ndarray]) -> Verdict:
     """The effective learning rate η/‖w‖² scales as √(ηλ)."""
     m = equilibrium(arrays)
-    grid = m.in_grid
-    product = m.eta[grid] * m.lam[grid]
-    effective = m.eta[grid] / m.squared_norm[grid]
-    slope = _slope(product, effective)
+    product = m.eta[m.grid] * m.lam[m.grid]
+    effective = m.eta[m.grid] / m.squared_norm[m.grid]
+    slope, error = _slope(product, effective)
     known = theory.effective_learning_rate(
-        m.eta[grid], m.lam[grid], m.mu[grid], gradient_moment=m.moment[grid]
+        m.eta[m.grid], m.lam[m.grid], m.mu[m.grid], gradient_moment=m.moment[m.grid]
     )
-    known_slope = _slope(product, np.asarray(known))
-    error = np.abs(effective / np.asarray(known) - 1).max()
+    known_slope, _ = _slope(product, np.asarray(known))
+    off = np.abs(effective / np.asarray(known) - 1).max()
+    holds = abs(slope - 0.5) <= SLOPE
     return Verdict(
         claim="The effective learning rate η/‖w‖² scales as √(ηλ).",
         predicted="slope 0.5 of log(η/‖w‖²) on log(ηλ)",
         measured=(
-            f"slope {slope:.3f}; √(2ηλ(1−μ)/G) with the measured gradient moment G of each run has "
-            f"slope {known_slope:.3f} and is met within {error:.1%}"
+            f"slope {slope:.3f} ± {error:.3f}; √(2ηλ(1−μ)/G) with the measured gradient moment G "
+            f"of each run has slope {known_slope:.3f} and is met within {off:.1%}"
         ),
-        outcome=_graded(abs(slope - 0.5) <= SLOPE, abs(slope - 0.5) <= 2 * SLOPE),
+        outcome=_graded(holds, abs(slope - 0.5) <= 2 * SLOPE),
         because=(
-            "The law is √(2ηλ(1−μ)/G) for gradients without memory. The gradient moment G grows "
-            "with ηλ, so the exponent of ηλ alone is below 1/2; what is left between the law and "
-            "the measurement is the correlation of successive gradients."
+            "These are the measurements of the claim on ‖w‖² once more. Most of the difference is "
+            f"that G changes with ηλ: with its G, theory gives the slope {known_slope:.3f}. The "
+            "rest is likely the correlation of successive gradients, which that theory leaves out. "
+            "Under the rule that was written before the pilot run: "
+            f"{_graded(holds, slope > 0 and off <= 0.1)}."
         ),
-        numbers=_floats({"slope": slope, "slope_with_known_moment": known_slope, "error": error}),
+        numbers=_floats(
+            {
+                "slope": slope,
+                "slope_error": error,
+                "slope_with_known_moment": known_slope,
+                "error_with_known_moment": off,
+            }
+        ),
     )
 
 
 def angle(arrays: dict[str, np.ndarray]) -> Verdict:
     """The angle per step equals √(2ηλ/(1+μ)), with no fitted constant, for each kernel."""
     m = equilibrium(arrays)
-    ratio = m.angle_ratio[m.decays]
+    ratio = m.angle_ratio[np.ix_(m.decays, kernels(arrays))]
+    together = m.angle_ratio[m.decays, joint(arrays)]
     median, low, high = np.median(ratio), ratio.min(), ratio.max()
-    plain = np.median(m.angle_ratio[m.decays & (m.mu == 0)])
+    plain = np.median(m.angle_ratio[np.ix_(m.role == "no momentum", kernels(arrays))])
     worst = np.abs(ratio - 1).max()
     return Verdict(
         claim="The angle per step is √(2ηλ/(1+μ)), with no fitted constant, for each kernel.",
         predicted="measured over predicted = 1 for every kernel, setting and seed",
         measured=(
-            f"median {median:.3f}, from {low:.3f} to {high:.3f} over {ratio.size} kernels and runs "
-            f"(without momentum: median {plain:.3f})"
+            f"median {median:.3f}, from {low:.3f} to {high:.3f} over {ratio.shape[1]} kernels in "
+            f"{len(ratio)} runs (without momentum: median {plain:.3f}); all 3×3 kernels together: "
+            f"from {together.min():.3f} to {together.max():.3f}"
         ),
         outcome=_graded(
             abs(median - 1) <= ANGLE and worst <= 2.5 * ANGLE,
@@ -235,8 +300,12 @@ CLAIMS: tuple[Callable[[dict[str, np.ndarray]], Verdict], ...] = (
 
 
 def check(arrays: dict[str, np.ndarray]) -> tuple[Verdict, ...]:
-    """Returns the verdicts on all claims."""
-    return tuple(claim(arrays) for claim in CLAIMS)
+    """Returns the verdicts on all claims; what holds needs no reason."""
+    verdicts = [claim(arrays) for claim in CLAIMS]
+    return tuple(
+        dataclasses.replace(verdict, because="") if verdict.outcome == Outcome.HOLDS else verdict
+        for verdict in verdicts
+    )
 
 
 def _graded(holds: bool, in_part: bool) -> Outcome:
@@ -250,9 +319,15 @@ def _floats(numbers: dict[str, Any]) -> dict[str, float]:
     return {name: float(number) for name, number in numbers.items()}
 
 
-def _slope(x: np.ndarray, y: np.ndarray) -> float:
-    """Least-squares slope of log y on log x."""
-    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
+def _slope(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Least-squares slope of log y on log x, and its standard error (0 for two points)."""
+    u, v = np.log(x) - np.mean(np.log(x)), np.log(y) - np.mean(np.log(y))
+    spread = np.sum(u**2)
+    if spread == 0:
+        return 0.0, 0.0
+    slope = np.sum(u * v) / spread
+    error = np.sqrt(np.sum((v - slope * u) ** 2) / max(len(u) - 2, 1) / spread)
+    return float(slope), float(error)
 
 
 def _largest_spread_at_fixed_product(product: np.ndarray, ratio: np.ndarray) -> float:

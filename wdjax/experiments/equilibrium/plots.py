@@ -100,7 +100,7 @@ def _angles(ax: Axes, measured: Measured) -> None:
 
 def _scaling(arrays: dict[str, np.ndarray], measured: Measured) -> Figure:
     figure, (left, middle, right) = _axes(3, width=4.2)
-    grid = np.flatnonzero(measured.in_grid)
+    grid = np.flatnonzero(measured.grid)
     colours = [_colours(measured)[run] for run in grid]
     eta, lam, squared = measured.eta[grid], measured.lam[grid], measured.squared_norm[grid]
     ratio = arrays["squared_norm"][grid, :, joint(arrays)] / np.sqrt(eta / lam)[:, None]

@@ -11,7 +11,7 @@ import optax
 from wdjax import groups
 from wdjax.data import Dataset, load_cifar10, load_digits, standardise
 from wdjax.experiments.equilibrium.claims import check
-from wdjax.experiments.equilibrium.config import Config, plain_settings, runs
+from wdjax.experiments.equilibrium.config import JOINT, Config, plain_settings, runs, validate
 from wdjax.models import ResNet, convolution_kernels, kernels_3x3, patch_convolution
 from wdjax.symmetry import inverse_scaling_residual
 from wdjax.tracking import tracked
@@ -30,7 +30,6 @@ from wdjax.transforms import sgd_l2
 
 NAME = "equilibrium"
 SOURCE = "A. Labatie, The Serendipitous Effectiveness of Weight Decay in Deep Learning (2020)"
-JOINT = "all 3x3 kernels"
 GROUPS = groups.union(groups.per_leaf(convolution_kernels), groups.joint(JOINT, kernels_3x3))
 
 
@@ -66,6 +65,7 @@ def probe(task: Task) -> Callable[[TrainState, jax.Array, jax.Array], jax.Array]
 def run(config: Config, progress: Callable[[range], Iterable[int]] = iter) -> RunRecord:
     """Trains all runs and judges the claims; returns the record."""
     start = time.perf_counter()
+    validate(config)
     dataset = load_data(config)
     arrays = measure(config, dataset, progress)
     return RunRecord(
@@ -73,6 +73,7 @@ def run(config: Config, progress: Callable[[range], Iterable[int]] = iter) -> Ru
         source=SOURCE,
         config=plain_settings(config) | {"dataset": dataset.name, "sha256": dataset.sha256()},
         environment=environment(),
+        summary=_summary(config, dataset, arrays),
         seconds=time.perf_counter() - start,
         verdicts=check(arrays),
         arrays=arrays,
@@ -83,10 +84,12 @@ def measure(
     config: Config, dataset: Dataset, progress: Callable[[range], Iterable[int]] = iter
 ) -> dict[str, np.ndarray]:
     """Trains all runs; returns the arrays of the record."""
-    model = ResNet(config.depth, epsilon=config.epsilon, convolution=patch_convolution)
+    model = ResNet(
+        config.depth, dataset.classes, epsilon=config.epsilon, convolution=patch_convolution
+    )
     height, width, channels = dataset.train_images.shape[1:]
     task = classification(model, (height, width, channels), optimiser, shift=config.shift)
-    hyper, seeds = runs(config)
+    hyper, seeds, roles = runs(config)
     states, history = train_grid(
         task,
         dataset,
@@ -102,9 +105,20 @@ def measure(
     return {
         **{name: np.asarray(values) for name, values in hyper._asdict().items()},
         "seed": seeds,
+        "role": roles,
         "test_accuracy": np.mean(correct, axis=1),
         **series(history),
     }
+
+
+def _summary(config: Config, dataset: Dataset, arrays: dict[str, np.ndarray]) -> str:
+    count, accuracy = len(dataset.train_labels), arrays["test_accuracy"]
+    epochs = config.steps * config.batch_size / count
+    return (
+        f"ResNet-{config.depth} on {dataset.name} ({count:,} images), {len(accuracy)} runs of "
+        f"{config.steps:,} steps ({epochs:.3g} epochs); test accuracy {accuracy.min():.2f} to "
+        f"{accuracy.max():.2f}."
+    )
 
 
 def series(history: History) -> dict[str, np.ndarray]:
