@@ -11,20 +11,28 @@ from wdjax.symmetry.assertions import (
     assert_inverse_scaling,
     assert_scale_invariant,
 )
+from wdjax.symmetry.check import Checked, check
+from wdjax.symmetry.find import find, register_rule
 from wdjax.symmetry.identities import (
     hessian_residual,
     inverse_scaling_residual,
     orthogonality_residual,
     scale_invariance_residual,
 )
+from wdjax.symmetry.symmetries import Symmetries
 
 __all__ = [
+    "Checked",
+    "Symmetries",
     "assert_gradient_orthogonal",
     "assert_hessian_identity",
     "assert_inverse_scaling",
     "assert_scale_invariant",
+    "check",
+    "find",
     "hessian_residual",
     "inverse_scaling_residual",
     "orthogonality_residual",
+    "register_rule",
     "scale_invariance_residual",
 ]

@@ -1,0 +1,152 @@
+"""Rules of operations that act entry by entry: one line per family."""
+
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+from jax.extend.core import JaxprEqn
+
+from wdjax.jax_compat import shape_of
+from wdjax.symmetry.prover.linear import combine
+from wdjax.symmetry.prover.values import Value, invariant, plain_axis, powered, zero
+from wdjax.symmetry.prover.walk import Rule, Walk
+
+
+def _operands(eqn: JaxprEqn, values: tuple[Value, ...]) -> list[Value]:
+    """Gives scalars the shape of the result: literals may come without it."""
+    shape = shape_of(eqn.outvars[0])
+    axes = tuple(map(plain_axis, shape))
+    return [
+        value if len(value.axes) == len(shape) else value._replace(axes=axes) for value in values
+    ]
+
+
+def same(walk: Walk, eqn: JaxprEqn, *values: Value) -> list[Value]:
+    """f(cx) = c f(x), one output for each input."""
+    return list(values[: len(eqn.outvars)])
+
+
+def convert(walk: Walk, eqn: JaxprEqn, value: Value) -> Value:
+    """A change of dtype; to whole numbers it rounds, and then nothing may scale."""
+    if np.dtype(eqn.params["new_dtype"]).kind in "iub" and value.scales:
+        walk.need_invariant(value, "a value is rounded to a whole number")
+        return invariant(shape_of(eqn.outvars[0]))
+    return value
+
+
+def power(exponent: Fraction | int) -> Rule:
+    """f(cx) = c^k f(x)."""
+    return lambda walk, eqn, value: powered(value, exponent)
+
+
+def integer_power(walk: Walk, eqn: JaxprEqn, value: Value) -> Value:
+    """x^n."""
+    return powered(value, eqn.params["y"])
+
+
+def general_power(walk: Walk, eqn: JaxprEqn, *values: Value) -> Value:
+    """x^y, for a known y."""
+    base, exponent = _operands(eqn, values)
+    if exponent.constant is not None and not base.scales and base.degree is not None:
+        return invariant(shape_of(eqn.outvars[0]))
+    if exponent.constant is not None:
+        return powered(base, Fraction(exponent.constant).limit_denominator(10**6))
+    for value in (base, exponent):
+        walk.need_invariant(value, "a value that scales is raised to a power")
+    return invariant(shape_of(eqn.outvars[0]))
+
+
+def product(power: int) -> Rule:
+    """x·y for power 1, x/y for power −1: degrees are added or subtracted."""
+
+    def rule(walk: Walk, eqn: JaxprEqn, *values: Value) -> Value:
+        left, right = _operands(eqn, values)
+        if left.degree is None or right.degree is None:
+            return zero(shape_of(eqn.outvars[0]))
+        axes = tuple(walk.product(a, b, power) for a, b in zip(left.axes, right.axes, strict=True))
+        constant = _folded(left, right, power)
+        return Value(combine((1, left.degree), (power, right.degree)), axes, constant)
+
+    return rule
+
+
+def _folded(left: Value, right: Value, power: int) -> float | None:
+    if left.constant is None or right.constant is None:
+        return None
+    return left.constant * right.constant**power if right.constant or power > 0 else None
+
+
+def meets(why: str) -> Rule:
+    """f(cx, cy) = c f(x, y): the operands have to scale alike."""
+    return lambda walk, eqn, *values: walk.meet(_operands(eqn, values), why)
+
+
+def clamp(walk: Walk, eqn: JaxprEqn, low: Value, value: Value, high: Value) -> Value:
+    """min(max(x, low), high)."""
+    return walk.meet(_operands(eqn, (value, low, high)), "a value is clamped")
+
+
+def select(walk: Walk, eqn: JaxprEqn, which: Value, *cases: Value) -> Value:
+    """The cases have to scale alike; which of them is taken must not depend on the scale."""
+    walk.need_invariant(which, "a choice depends on a value that scales")
+    return walk.meet(cases, "a choice is made between values that scale differently")
+
+
+def compares(walk: Walk, eqn: JaxprEqn, *values: Value) -> Value:
+    """X < y and its like: the answer is the same if both scale alike."""
+    walk.meet(_operands(eqn, values), "values that scale differently are compared")
+    return invariant(shape_of(eqn.outvars[0]))
+
+
+def forgets(walk: Walk, eqn: JaxprEqn, *values: Value) -> Value:
+    """f(cx) = f(x) for c > 0."""
+    return invariant(shape_of(eqn.outvars[0]))
+
+
+def needs_invariance(why: str) -> Rule:
+    """A function that is not homogeneous of any degree."""
+
+    def rule(walk: Walk, eqn: JaxprEqn, *values: Value) -> Value:
+        for value in values:
+            walk.need_invariant(value, why)
+        return invariant(shape_of(eqn.outvars[0]))
+
+    return rule
+
+
+def _named(rule: Rule, names: str) -> dict[str, Rule]:
+    return dict.fromkeys(names.split(), rule)
+
+
+def _each(rule: Callable[[str], Rule], names: str) -> dict[str, Rule]:
+    return {name: rule(f"{name} of a value that scales") for name in names.split()}
+
+
+ELEMENTWISE: dict[str, Rule] = {
+    **_named(same, "neg abs copy copy_p real imag conj reduce_precision stop_gradient name pvary"),
+    **_named(same, "optimization_barrier sharding_constraint psum psum2 psum_invariant pcast"),
+    **_named(same, "mesh_cast reshard"),
+    "convert_element_type": convert,
+    "mul": product(1),
+    "div": product(-1),
+    "square": power(2),
+    "integer_pow": integer_power,
+    "pow": general_power,
+    "sqrt": power(Fraction(1, 2)),
+    "rsqrt": power(Fraction(-1, 2)),
+    "cbrt": power(Fraction(1, 3)),
+    **_named(meets("values that scale differently are added"), "add sub add_any"),
+    **_named(meets("the larger or smaller of values that scale differently"), "max min"),
+    **_named(meets("a remainder of values that scale differently"), "rem"),
+    "clamp": clamp,
+    "select_n": select,
+    **_named(compares, "eq ne lt le gt ge atan2 eq_to le_to lt_to"),
+    **_named(forgets, "sign is_finite"),
+    **_each(
+        needs_invariance,
+        "exp exp2 expm1 log log1p tanh logistic sin cos tan asin acos atan sinh cosh asinh acosh "
+        "atanh erf erfc erf_inv lgamma digamma floor ceil round not and or xor bessel_i0e "
+        "bessel_i1e igamma igammac regularized_incomplete_beta polygamma one_minus_square "
+        "polynomial",
+    ),
+}

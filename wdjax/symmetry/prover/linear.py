@@ -1,0 +1,83 @@
+"""Linear forms with rational coefficients, and the null space of linear equations in them."""
+
+import math
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+Form: TypeAlias = Mapping[Any, Fraction | int]
+"""A linear form: coefficients by unknown, none of them zero. The empty form is zero."""
+
+ZERO: Form = {}
+
+
+def combine(*terms: tuple[Fraction | int, Form]) -> Form:
+    """Returns the sum of coefficient × form.
+
+    Example:
+      >>> combine((1, {"a": 1, "b": 2}), (-2, {"b": 1}))
+      {'a': 1}
+    """
+    total: dict[Any, Fraction | int] = {}
+    for factor, form in terms:
+        for unknown, coefficient in form.items():
+            total[unknown] = total.get(unknown, 0) + factor * coefficient
+    return {unknown: coefficient for unknown, coefficient in total.items() if coefficient != 0}
+
+
+class Equations:
+    """Homogeneous linear equations `form = 0`, kept in reduced row echelon form.
+
+    Attributes:
+      rows: By pivot, the row with coefficient 1 there; no pivot occurs in another row.
+    """
+
+    def __init__(self, forms: Iterable[Form] = ()):
+        self.rows: dict[Any, dict[Any, Fraction | int]] = {}
+        self._holding: dict[Any, set[Any]] = {}
+        for form in forms:
+            self.add(form)
+
+    def reduce(self, form: Form) -> Form:
+        """Returns the form with all pivots replaced: zero if and only if the equations imply it."""
+        known = [(-factor, self.rows[u]) for u, factor in form.items() if u in self.rows]
+        return combine((1, form), *known) if known else form
+
+    def add(self, form: Form) -> bool:
+        """Adds the equation form = 0; returns whether it says anything new."""
+        reduced = self.reduce(form)
+        if not reduced:
+            return False
+        pivot, leading = list(reduced.items())[-1]
+        row = {u: Fraction(c) / leading for u, c in reduced.items()}
+        for other in tuple(self._holding.get(pivot, ())):
+            self._store(other, combine((1, self.rows[other]), (-self.rows[other][pivot], row)))
+        self._store(pivot, row)
+        return True
+
+    def _store(self, pivot: Any, row: Form) -> None:
+        for unknown in self.rows.get(pivot, ()):
+            self._holding[unknown].discard(pivot)
+        self.rows[pivot] = dict(row)
+        for unknown in row:
+            self._holding.setdefault(unknown, set()).add(pivot)
+
+    def null_space(self, unknowns: Iterable[Any]) -> list[Form]:
+        """Returns a basis of the solutions, one vector per unknown that is no pivot.
+
+        Example:
+          >>> Equations([{"a": 1, "b": 1}]).null_space(["a", "b", "c"])
+          [{'a': 1, 'b': -1}, {'c': 1}]
+        """
+        return [self._vector(free) for free in unknowns if free not in self.rows]
+
+    def _vector(self, free: Any) -> Form:
+        held = sorted(self._holding.get(free, ()), key=str)
+        entries = {free: Fraction(1), **{pivot: -self.rows[pivot][free] for pivot in held}}
+        return _integers(entries)
+
+
+def _integers(entries: Mapping[Any, Fraction | int]) -> Form:
+    """Scales a vector to whole numbers, so that it reads well."""
+    common = math.lcm(*(Fraction(entry).denominator for entry in entries.values()))
+    return {unknown: int(entry * common) for unknown, entry in entries.items()}
