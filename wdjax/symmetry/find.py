@@ -41,8 +41,8 @@ def find(loss: Loss, params: Params, *args: Any, exact: bool = False) -> Symmetr
       exact: Whether to take no ε for zero.
 
     Raises:
-      ValueError: The loss is not a scalar, or there is no floating-point parameter; or the loss
-        branches in Python on a value (as jax says).
+      ValueError: The loss is not a scalar, cannot be traced, or branches in Python on a value; or
+        there is no floating-point parameter.
 
     Example:
       >>> import jax.numpy as jnp
@@ -88,7 +88,17 @@ def _trace(loss: Loss, params: Params, args: Sequence[Any]) -> tuple[Any, tuple[
         out = loss(params, *args)
         return out[0] if isinstance(out, tuple | list) and out else out
 
-    traced, shape = jax.make_jaxpr(value, return_shape=True)(params, *args)
+    try:
+        traced, shape = jax.make_jaxpr(value, return_shape=True)(params, *args)
+    except jax.errors.ConcretizationTypeError as error:
+        raise ValueError(
+            "the loss branches in Python on a value, or needs a number where it has only a shape: "
+            f"use jnp.where or lax.cond. {error}"
+        ) from error
+    except TypeError as error:
+        raise ValueError(
+            f"the loss could not be traced; expected a scalar of it. {error}"
+        ) from error
     if getattr(shape, "shape", None) != ():
         raise ValueError(
             f"the loss returned {shape}; expected a scalar, or a tuple that begins with one."

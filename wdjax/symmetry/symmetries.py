@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from html import escape
 from typing import Any, NamedTuple
 
 import jax
@@ -154,6 +155,15 @@ class Symmetries:
         lines += [f"no rule for {name} at {line}" for name, line in self.unknown]
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        """A table for notebooks: leaf and verdict, and below it the rest of the text."""
+        rows = "".join(
+            f"<tr><td>{escape(name)}</td><td>{escape(self._verdict(name))}</td></tr>"
+            for name in self.leaves
+        )
+        rest = escape("\n".join(str(self).splitlines()[len(self.leaves) :]))
+        return f"<table><tr><th>leaf</th><th>scale</th></tr>{rows}</table><pre>{rest}</pre>"
+
     def _verdict(self, name: str) -> str:
         if name in self.unused:
             return "not used by the loss"
@@ -206,7 +216,10 @@ def solve(
 
 
 def _named(vector: Form, names: list[str]) -> Exponents:
-    return {names[i]: c for i, c in sorted(vector.items(), key=str)}
+    """The vector by names in their order; the first of them is scaled up."""
+    ordered = sorted(vector.items())
+    sign = 1 if ordered[0][1] > 0 else -1
+    return {names[i]: sign * c for i, c in ordered}
 
 
 def _axis_unknowns(unknowns: Iterable[int], leaves: dict[str, Any], splits: Splits) -> list[Any]:

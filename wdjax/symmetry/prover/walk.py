@@ -79,7 +79,7 @@ class Walk:
         def read(atom: Any) -> Value:
             return of_array(atom.val) if isinstance(atom, Literal) else known[atom]
 
-        for eqn in body.eqns:
+        for eqn in _needed(body):
             outputs = self._apply(eqn, [read(atom) for atom in eqn.invars])
             known.update(zip(eqn.outvars, outputs, strict=True))
         return [read(atom) for atom in body.outvars]
@@ -206,6 +206,17 @@ class Walk:
             assert isinstance(unknown, AxisUnknown)
             self.splits.setdefault(unknown, set()).update(cuts)
         self.need_zero(digit.form, "its axis is split")
+
+
+def _needed(body: Any) -> list[JaxprEqn]:
+    """The equations that an output depends on; what is only printed or checked is left out."""
+    wanted = {atom for atom in body.outvars if not isinstance(atom, Literal)}
+    kept: list[JaxprEqn] = []
+    for eqn in reversed(body.eqns):
+        if wanted.intersection(eqn.outvars):
+            kept.append(eqn)
+            wanted.update(atom for atom in eqn.invars if not isinstance(atom, Literal))
+    return kept[::-1]
 
 
 def _cuts(axis: Axis) -> list[int]:
