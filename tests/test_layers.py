@@ -11,7 +11,7 @@ ROOT = Path(wdjax.__file__).parent
 # From the bottom up. A module imports from lower lines, and from its own folder.
 LAYERS = (
     ("typing",),
-    ("trees", "scalars"),
+    ("trees", "scalars", "jax_compat"),
     ("groups",),
     ("theory", "rates"),
     ("transforms", "symmetry"),

@@ -3,7 +3,10 @@
 from typing import Any
 
 from jax.extend import source_info_util
-from jax.extend.core import ClosedJaxpr, JaxprEqn
+from jax.extend.core import (
+    ClosedJaxpr,  # pyright: ignore[reportPrivateImportUsage]
+    JaxprEqn,
+)
 from jax.interpreters import partial_eval
 
 

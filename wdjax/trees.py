@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -60,9 +61,9 @@ def with_leaves(tree: PyTree, leaves: Iterable[jax.Array]) -> PyTree:
     return jax.tree.unflatten(jax.tree.structure(tree), list(leaves))
 
 
-def dtype(leaf: jax.Array) -> jnp.dtype:
+def dtype(leaf: jax.Array) -> Any:
     """Returns the dtype of an array, of a `jax.ShapeDtypeStruct`, or of a Python number."""
-    return getattr(leaf, "dtype", None) or jnp.result_type(leaf)
+    return leaf.dtype if hasattr(leaf, "dtype") else jnp.result_type(leaf)
 
 
 def is_floating(leaf: jax.Array) -> bool:
@@ -70,7 +71,7 @@ def is_floating(leaf: jax.Array) -> bool:
     return jnp.issubdtype(dtype(leaf), jnp.floating)
 
 
-def accumulation_dtype(*leaves: jax.Array) -> jnp.dtype:
+def accumulation_dtype(*leaves: jax.Array) -> Any:
     """Returns the dtype in which sums over these leaves are taken: float32 at least."""
     # By dtype and not by value: beside float32 a weakly typed float64 array would give way.
     return functools.reduce(jnp.promote_types, map(dtype, leaves), jnp.float32)

@@ -191,7 +191,7 @@ def norm_scaling(arrays: dict[str, np.ndarray]) -> Verdict:
     product = m.eta[m.grid] * m.lam[m.grid]
     slope, error = _slope(quotient, m.squared_norm[m.grid])
     ratio = m.squared_norm[m.grid] / np.sqrt(quotient)
-    spread = ratio.max() / ratio.min()
+    spread = float(ratio.max() / ratio.min())
     fixed = _largest_spread_at_fixed_product(product, ratio)
     right_slope = abs(slope - 0.5) <= SLOPE
     on_product, on_quotient = (_slope(x, m.moment[m.grid])[0] for x in (product, quotient))
@@ -233,7 +233,7 @@ def rate_scaling(arrays: dict[str, np.ndarray]) -> Verdict:
     )
     known_slope, _ = _slope(product, np.asarray(known))
     off = np.abs(effective / np.asarray(known) - 1).max()
-    holds = abs(slope - 0.5) <= SLOPE
+    holds = bool(abs(slope - 0.5) <= SLOPE)
     return Verdict(
         claim="The effective learning rate η/‖w‖² scales as √(ηλ).",
         predicted="slope 0.5 of log(η/‖w‖²) on log(ηλ)",
@@ -247,7 +247,7 @@ def rate_scaling(arrays: dict[str, np.ndarray]) -> Verdict:
             f"that G changes with ηλ: with its G, theory gives the slope {known_slope:.3f}. The "
             "rest is likely the correlation of successive gradients, which that theory leaves out. "
             "Under the rule that was written before the pilot run: "
-            f"{_graded(holds, slope > 0 and off <= 0.1)}."
+            f"{_graded(holds, slope > 0 and bool(off <= 0.1))}."
         ),
         numbers=_floats(
             {

@@ -13,12 +13,17 @@ from wdjax.symmetry.prover.walk import Rule, Walk
 
 
 def _operands(eqn: JaxprEqn, values: tuple[Value, ...]) -> list[Value]:
-    """Gives scalars the shape of the result: literals may come without it."""
+    """Gives operands the shape of the result: scalars, and axes of length one, are repeated."""
     shape = shape_of(eqn.outvars[0])
-    axes = tuple(map(plain_axis, shape))
-    return [
-        value if len(value.axes) == len(shape) else value._replace(axes=axes) for value in values
-    ]
+    plain = tuple(map(plain_axis, shape))
+
+    def repeated(value: Value) -> Value:
+        if len(value.axes) != len(shape):
+            return value._replace(axes=plain)
+        sizes = zip(value.axes, plain, value.shape, shape, strict=True)
+        return value._replace(axes=tuple(a if n == size else p for a, p, n, size in sizes))
+
+    return [value if value.shape == shape else repeated(value) for value in values]
 
 
 def same(walk: Walk, eqn: JaxprEqn, *values: Value) -> list[Value]:

@@ -18,8 +18,13 @@ def combine(*terms: tuple[Fraction | int, Form]) -> Form:
       >>> combine((1, {"a": 1, "b": 2}), (-2, {"b": 1}))
       {'a': 1}
     """
+    given = [term for term in terms if term[1]]
+    if not given:
+        return ZERO
+    if len(given) == 1 and given[0][0] == 1:
+        return given[0][1]
     total: dict[Any, Fraction | int] = {}
-    for factor, form in terms:
+    for factor, form in given:
         for unknown, coefficient in form.items():
             total[unknown] = total.get(unknown, 0) + factor * coefficient
     return {unknown: coefficient for unknown, coefficient in total.items() if coefficient != 0}
@@ -48,8 +53,9 @@ class Equations:
         reduced = self.reduce(form)
         if not reduced:
             return False
-        pivot, leading = list(reduced.items())[-1]
-        row = {u: Fraction(c) / leading for u, c in reduced.items()}
+        # The unknown in the fewest rows: all of these change.
+        pivot = min(reversed(list(reduced)), key=lambda u: len(self._holding.get(u, ())))
+        row = {u: Fraction(c) / reduced[pivot] for u, c in reduced.items()}
         for other in tuple(self._holding.get(pivot, ())):
             self._store(other, combine((1, self.rows[other]), (-self.rows[other][pivot], row)))
         self._store(pivot, row)

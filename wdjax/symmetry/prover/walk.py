@@ -21,12 +21,17 @@ class Need(NamedTuple):
     Attributes:
       form: The form that has to vanish.
       why: What needs it, in words.
-      line: The source line.
+      eqn: The operation in the jaxpr; None for the loss as a whole.
     """
 
     form: Form
     why: str
-    line: str
+    eqn: JaxprEqn | None
+
+    @property
+    def line(self) -> str:
+        """The source line."""
+        return source_line(self.eqn) if self.eqn is not None else "the value of the loss"
 
 
 class Epsilon(NamedTuple):
@@ -35,12 +40,17 @@ class Epsilon(NamedTuple):
     Attributes:
       value: The constant.
       form: The degree of the value.
-      line: The source line.
+      eqn: The operation in the jaxpr.
     """
 
     value: float
     form: Form
-    line: str
+    eqn: JaxprEqn
+
+    @property
+    def line(self) -> str:
+        """The source line."""
+        return source_line(self.eqn)
 
 
 Rule = Callable[..., Value | Sequence[Value]]
@@ -67,7 +77,7 @@ class Walk:
         self.splits: dict[AxisUnknown, set[int]] = {}
         self._rules = rules
         self._exact = exact
-        self._lines: list[JaxprEqn] = []
+        self._within: list[JaxprEqn] = []
 
     def run(self, jaxpr: Any, inputs: Sequence[Value]) -> list[Value]:
         """Walks a jaxpr; returns the values of its outputs."""
@@ -85,7 +95,7 @@ class Walk:
         return [read(atom) for atom in body.outvars]
 
     def _apply(self, eqn: JaxprEqn, values: list[Value]) -> Sequence[Value]:
-        self._lines.append(eqn)
+        self._within.append(eqn)
         rule = self._rules.get(eqn.primitive.name)
         if not any(value.degree is None or value.scales for value in values) and rule is None:
             outputs: Any = [invariant(shape_of(out)) for out in eqn.outvars]
@@ -93,30 +103,28 @@ class Walk:
             outputs = self._without_rule(eqn, values)
         else:
             outputs = rule(self, eqn, *values)
-        self._lines.pop()
+        self._within.pop()
         return [outputs] if isinstance(outputs, Value) else outputs
 
     def _without_rule(self, eqn: JaxprEqn, values: list[Value]) -> Sequence[Value]:
         """No rule, no claim: what goes in must not scale."""
         name = eqn.primitive.name
         if eqn.outvars and any(value.scales for value in values):
-            self.unknown.append((name, self.line()))
+            self.unknown.append((name, source_line(eqn)))
             for value in values:
                 self.need_invariant(value, f"no rule for the primitive {name!r}")
         return [invariant(shape_of(out)) for out in eqn.outvars]
 
-    def line(self) -> str:
-        """Returns the source line of the equation that is being walked."""
-        return source_line(self._lines[-1]) if self._lines else "the value of the loss"
-
     def need_zero(self, form: Form, why: str) -> None:
         """Adds the equation form = 0."""
+        if not form:
+            return
         # Inside a scan a degree also holds the factors of this layer: they vanish by themselves.
         degrees = {u: c for u, c in form.items() if not isinstance(u, AxisUnknown)}
         factors = {u: c for u, c in form.items() if isinstance(u, AxisUnknown)}
         for part, needs in ((degrees, self.degree_needs), (factors, self.axis_needs)):
             if part:
-                needs.append(Need(part, why, self.line()))
+                needs.append(Need(part, why, self._within[-1] if self._within else None))
 
     def need_plain(self, axis: Axis, why: str) -> None:
         """Nothing may scale along this axis."""
@@ -151,7 +159,7 @@ class Walk:
         def zero_if_small(value: Value) -> Value:
             if value.degree is None or value.constant is None or abs(value.constant) > SMALL:
                 return value
-            self.epsilons.append(Epsilon(value.constant, degree, self.line()))
+            self.epsilons.append(Epsilon(value.constant, degree, self._within[-1]))
             return value._replace(degree=None)
 
         return [zero_if_small(value) for value in values]
@@ -187,7 +195,8 @@ class Walk:
         wanted = sorted({total, 1, *cuts}, reverse=True)
         if any(high % low for high, low in pairwise(wanted)):
             self.need_plain(axis, "its factors are split in two ways that do not fit together")
-            return tuple(Digit(high // low) for high, low in pairwise(_compatible(wanted)))
+            sizes = [high // low for high, low in pairwise(_compatible(wanted))]
+            return tuple(map(Digit, sizes)) or (Digit(1),)
         pieces: list[Digit] = []
         behind = total
         for digit in axis:
@@ -199,7 +208,7 @@ class Walk:
             sizes = [high // low for high, low in pairwise(inner)]
             pieces.extend([digit] if len(sizes) == 1 else map(Digit, sizes))
             behind = end
-        return tuple(pieces)
+        return tuple(piece for piece in pieces if piece.size != 1) or (Digit(1),)
 
     def _ask_for_split(self, digit: Digit, cuts: set[int]) -> None:
         for unknown in digit.form:

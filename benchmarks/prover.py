@@ -1,0 +1,171 @@
+"""Soundness on random networks, and the time of a proof beside that of the trace.
+
+Run as `python -m benchmarks.prover`; writes `benchmarks/results/prover.json`. Models are given as
+shapes only, so a decoder of 70 billion parameters needs no memory.
+"""
+
+import argparse
+import json
+import resource
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from tests.symmetry.random_networks import random_network
+from wdjax.models import ResNet
+from wdjax.symmetry import check, find
+from wdjax.training import environment
+
+RESULTS = Path(__file__).parent / "results" / "prover.json"
+
+
+def rms_norm(x, gain):
+    """Root-mean-square normalisation over the last axis."""
+    return x * jax.lax.rsqrt(jnp.mean(x**2, -1, keepdims=True) + 1e-6) * gain
+
+
+def decoder_shapes(layers, width, heads, kv_heads, hidden, vocabulary):
+    """Shapes of a Llama-like decoder's parameters, with all layers of one kind stacked."""
+    size = width // heads
+    stacked = {
+        "q": (width, heads * size), "k": (width, kv_heads * size), "v": (width, kv_heads * size),
+        "o": (heads * size, width), "gate": (width, hidden), "up": (width, hidden),
+        "down": (hidden, width), "norm1": (width,), "norm2": (width,),
+    }  # fmt: skip
+    shapes = {name: jax.ShapeDtypeStruct((layers, *s), "float32") for name, s in stacked.items()}
+    ends = {"embedding": (vocabulary, width), "norm": (width,), "head": (width, vocabulary)}
+    return shapes, {name: jax.ShapeDtypeStruct(s, "float32") for name, s in ends.items()}
+
+
+def block(h, p, heads, kv_heads):
+    """One pre-norm layer with grouped-query attention and a gated feed-forward part."""
+    batch, length, width = h.shape
+    size = width // heads
+    x = rms_norm(h, p["norm1"])
+    q = (x @ p["q"]).reshape(batch, length, kv_heads, heads // kv_heads, size)
+    k, v = ((x @ p[name]).reshape(batch, length, kv_heads, size) for name in "kv")
+    scores = jnp.einsum("btgrd,bsgd->bgrts", q, k) / size**0.5
+    mask = jnp.tril(jnp.ones((length, length), bool))
+    weights = jax.nn.softmax(jnp.where(mask, scores, -jnp.inf))
+    mixed = jnp.einsum("bgrts,bsgd->btgrd", weights, v).reshape(batch, length, width)
+    h = h + mixed @ p["o"]
+    x = rms_norm(h, p["norm2"])
+    return h + (jax.nn.silu(x @ p["gate"]) * (x @ p["up"])) @ p["down"]
+
+
+def decoder_loss(heads, kv_heads, scanned):
+    """The loss of the decoder, its layers in a scan or one after the other."""
+
+    def loss(params, tokens):
+        layers, ends = params
+        h = ends["embedding"][tokens]
+        if scanned:
+            h, _ = jax.lax.scan(lambda h, p: (block(h, p, heads, kv_heads), None), h, layers)
+        else:
+            for p in layers:
+                h = block(h, p, heads, kv_heads)
+        logits = rms_norm(h, ends["norm"]) @ ends["head"]
+        labels = jnp.roll(tokens, -1, axis=1)
+        return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, labels))
+
+    return loss
+
+
+def decoder(layers, width, heads, kv_heads, hidden, vocabulary, *, scanned):
+    """Returns (loss, params, args) of a decoder, as shapes."""
+    stacked, ends = decoder_shapes(layers, width, heads, kv_heads, hidden, vocabulary)
+    one = {n: jax.ShapeDtypeStruct(s.shape[1:], s.dtype) for n, s in stacked.items()}
+    params = (stacked if scanned else [one] * layers, ends)
+    return decoder_loss(heads, kv_heads, scanned), params, (jax.ShapeDtypeStruct((2, 16), "int32"),)
+
+
+def resnet(depth):
+    """Returns (loss, params, args) of a CIFAR ResNet with batch norm, as shapes."""
+    model = ResNet(depth)
+    images = jax.ShapeDtypeStruct((8, 32, 32, 3), "float32")
+    labels = jax.ShapeDtypeStruct((8,), "int32")
+    variables = jax.eval_shape(
+        lambda key, x: model.init(key, x, train=True), jax.random.key(0), images
+    )
+    statistics = {"batch_stats": variables["batch_stats"]}
+
+    def loss(params, statistics, images, labels):
+        logits, _ = model.apply(
+            {"params": params, **statistics}, images, train=True, mutable=["batch_stats"]
+        )
+        losses = optax.softmax_cross_entropy_with_integer_labels(jnp.asarray(logits), labels)
+        return jnp.mean(losses)
+
+    return loss, variables["params"], (statistics, images, labels)
+
+
+def timed(loss, params, args):
+    """Best of three: seconds of a trace, and of a proof beyond its trace; and what was found."""
+    trace = min(seconds(lambda: jax.make_jaxpr(fresh(loss))(params, *args)) for _ in range(3))
+    whole = min(seconds(lambda: find(fresh(loss), params, *args)) for _ in range(3))
+    found = find(loss, params, *args)
+    return {
+        "equations": len(jax.make_jaxpr(loss)(params, *args).jaxpr.eqns),
+        "trace_s": trace,
+        "proof_s": whole - trace,
+        "leaves": len(found.leaves),
+        "invariant": len(found.invariant),
+        "joint": len(found.joint),
+        "rescalings": len(found.rescalings),
+    }
+
+
+def seconds(work):
+    """Seconds that a call takes."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def fresh(loss):
+    """The same loss as another function, so that no trace of it is cached."""
+    return lambda *args: loss(*args)
+
+
+def soundness(networks):
+    """Counts false symmetries among all that are found on random networks, in float64."""
+    found = false = 0
+    with jax.enable_x64(True):
+        for seed in range(networks):
+            loss, params, args = random_network(10_000 + seed)
+            checked = check(find(loss, params, *args), loss, params, *args)
+            found += len(checked)
+            false += sum(one.refuted for one in checked)
+    return {"networks": networks, "symmetries": found, "false": false}
+
+
+def main() -> None:
+    """Measures, prints and writes the results."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--networks", type=int, default=2000)
+    networks = parser.parse_args().networks
+    small = {"width": 64, "heads": 4, "kv_heads": 2, "hidden": 128, "vocabulary": 100}
+    large = {"width": 8192, "heads": 64, "kv_heads": 8, "hidden": 28672, "vocabulary": 128256}
+    cases: dict[str, tuple] = {
+        f"decoder of {n} layers": decoder(n, **small, scanned=False) for n in (12, 24, 48, 96)
+    }
+    cases["ResNet-50 (CIFAR style)"] = resnet(50)
+    cases["70B decoder, unrolled"] = decoder(80, **large, scanned=False)
+    cases["70B decoder, scanned"] = decoder(80, **large, scanned=True)
+    timed(*cases["decoder of 12 layers"])  # warms the tracing caches
+    results = {}
+    for name, case in cases.items():
+        results[name] = timed(*case)
+        print(name, results[name], flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"peak memory {peak:.2f} GiB", flush=True)
+    results |= {"peak_GiB": peak, "soundness": soundness(networks)}
+    print(results["soundness"])
+    RESULTS.write_text(json.dumps({**results, "environment": environment()}, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
