@@ -46,6 +46,16 @@ def test_its_other_numbers_are_those_of_the_records():
     assert f"in {share:.1%} of the measurements" in text
 
 
+def test_its_numbers_of_the_prover_are_those_that_were_measured():
+    text = " ".join(README.split())
+    result = json.loads((RESULTS / "prover.json").read_text("utf-8"))
+    sound, large = result["soundness"], result["70B decoder, unrolled"]
+    assert sound["false"] == 0
+    assert f"among {sound['symmetries']:,} on {sound['networks']:,} random networks" in text
+    assert f"{large['equations']:,} equations, is proved in {large['proof_s']:.1f} s" in text
+    assert f"a peak of {result['peak_GiB']:.1f} GiB" in text
+
+
 def test_its_picture_is_there():
     assert "(benchmarks/results/equilibrium/equilibrium.png)" in README
     assert (RESULTS / "equilibrium" / "equilibrium.png").read_bytes()[1:4] == b"PNG"

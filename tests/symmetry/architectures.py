@@ -45,7 +45,7 @@ def group_norm(y, groups):
 
 
 def l2_normalised(w, axis=None):
-    return w / jnp.maximum(jnp.sqrt(jnp.sum(w**2, axis, keepdims=True)), EPS)
+    return w / jnp.sqrt(jnp.sum(w**2, axis, keepdims=True) + EPS)
 
 
 def cross_entropy(logits):
@@ -306,6 +306,52 @@ def scanned_layer_norm_layers_with_remat(p, x):
     return cross_entropy(h @ p["head"])
 
 
+@architecture({"w": (2, 3, 6, 6), "v": (3, 6, 6), "head": (6, 3)}, {"w": (0, 1), "v": (0,)})
+def nested_scans(p, x):
+    def outer(h, layers):
+        def inner(h, pair):
+            return jnp.tanh(rms_norm(h @ pair[0]) + rms_norm(h @ pair[1])), None
+
+        return jax.lax.scan(inner, h, (layers, p["v"]))[0], None
+
+    h, _ = jax.lax.scan(outer, x, p["w"])
+    return cross_entropy(h @ p["head"])
+
+
+@architecture({"w": (3, 6, 6), "v": (3, 6, 6), "head": (6, 3)}, {})
+def scanned_pairs(p, x):
+    def layer(h, pair):
+        return jnp.tanh(jax.nn.relu(h @ pair["w"]) @ pair["v"]), None
+
+    h, _ = jax.lax.scan(layer, x, {"w": p["w"], "v": p["v"]})
+    return cross_entropy(h @ p["head"])
+
+
+@architecture({"w": (2, 6, 4), "v": (3, 4, 6), "head": (6, 3)}, {})
+def scan_within_a_scan_of_another_leaf(p, x):
+    def outer(h, w):
+        def inner(h, v):
+            return jnp.tanh(jax.nn.relu(h @ w) @ v), None
+
+        return jax.lax.scan(inner, h, p["v"])[0], None
+
+    h, _ = jax.lax.scan(outer, x, p["w"])
+    return cross_entropy(h @ p["head"])
+
+
+@jax.custom_vjp
+def clipped_gradient(y):
+    return jnp.abs(y)
+
+
+clipped_gradient.defvjp(lambda y: (jnp.abs(y), y), lambda y, g: (jnp.sign(y) * g,))
+
+
+@architecture({"w": (6, 4), "head": (4, 3)}, {"w": ()})
+def custom_gradient(p, x):
+    return cross_entropy(rms_norm(clipped_gradient(x @ p["w"])) @ p["head"])
+
+
 @architecture({"w": (6, 4), "head": (4, 3)}, {"w": ()})
 def vmapped_examples(p, x):
     one = jax.jit(lambda row: jnp.tanh(rms_norm(row @ p["w"])) @ p["head"])
@@ -329,7 +375,10 @@ def while_loop(p, x):
 
 @architecture({"w": (6, 4), "v": (6, 4)}, {"w": (), "v": ()})
 def contrastive(p, x):
-    a, b = (l2_normalised(x @ p[n], -1) for n in "wv")
+    def clamped(y):
+        return y / jnp.maximum(jnp.linalg.norm(y, axis=-1, keepdims=True), EPS)
+
+    a, b = (clamped(x @ p[n]) for n in "wv")
     logits = a @ b.T / 0.1
     return jnp.mean(optax.softmax_cross_entropy_with_integer_labels(logits, jnp.arange(len(x))))
 

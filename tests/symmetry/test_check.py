@@ -76,3 +76,14 @@ def test_a_factor_that_shows_nothing_is_refused(factor):
     found = find(lambda params: jnp.sum(params["w"]), {"w": jnp.ones(2)})
     with pytest.raises(ValueError, match="factor is"):
         check(found, lambda params: jnp.sum(params["w"]), {"w": jnp.ones(2)}, factor=factor)
+
+
+def test_the_smaller_of_a_value_and_a_small_constant_is_no_epsilon():
+    found = find(lambda params: jnp.minimum(params["w"][0] ** 2, 1e-4), {"w": jnp.ones(2)})
+    assert not found.invariant
+    assert not found.assumptions
+    clipped = find(
+        lambda p: jnp.tanh(jnp.clip(p["w"][0], 1e-6, 1e-4) / jnp.linalg.norm(p["w"])),
+        {"w": jnp.ones(2)},
+    )
+    assert not clipped.invariant

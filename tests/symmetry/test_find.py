@@ -44,6 +44,8 @@ def alignments(build, samples):
         grads = named_leaves(gradient(params, *args))
         leaves = named_leaves(params)
         size = np.sqrt(sum(float(jnp.sum((leaves[n] * grads[n]) ** 2)) for n in leaves))
+        if size == 0:  # all its ReLUs are dead: it says nothing
+            continue
         yield {name: np.asarray(leaves[name] * grads[name]) / size for name in leaves}
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from jax.extend.core import JaxprEqn
 
 from wdjax.jax_compat import open_jaxpr, scan_split, shape_of
-from wdjax.symmetry.prover.linear import ZERO, combine
-from wdjax.symmetry.prover.values import Axis, AxisUnknown, Digit, Value, plain_axis
+from wdjax.symmetry.prover.linear import combine
+from wdjax.symmetry.prover.values import Axis, Digit, Value, plain_axis
 from wdjax.symmetry.prover.walk import Rule, Walk
 
 ROUNDS = 4
@@ -49,19 +49,20 @@ def scan(walk: Walk, eqn: JaxprEqn, *values: Value) -> list[Value]:
     """
     consts, carries = scan_split(eqn.params)
     held, carry = list(values[:consts]), list(values[consts : consts + carries])
-    layers = [_layer(walk, value) for value in values[consts + carries :]]
-    own = {u for value in layers for u in value.degree or ZERO if isinstance(u, AxisUnknown)}
+    scanned = values[consts + carries :]
+    layers = [_layer(walk, value) for value in scanned]
+    own = {u for value in scanned for digit in value.axes[0] for u in digit.form}
+    walk.scanned.append(own)
 
     def body(carry: Sequence[Value]) -> list[Value]:
         return walk.run(eqn.params["jaxpr"], [*held, *carry, *layers])
 
     carry = _settled(walk, carry, lambda carry: body(carry)[:carries])
     stacked = body(carry)[carries:]
+    walk.scanned.pop()
     outputs = eqn.outvars[carries:]
-    return [
-        *carry,
-        *(_stack(v, shape_of(out)[0], own) for v, out in zip(stacked, outputs, strict=True)),
-    ]
+    stacked = [_stack(v, shape_of(out)[0], own) for v, out in zip(stacked, outputs, strict=True)]
+    return [*carry, *stacked]
 
 
 def _layer(walk: Walk, value: Value) -> Value:
@@ -76,7 +77,7 @@ def _layer(walk: Walk, value: Value) -> Value:
     return Value(combine((1, value.degree), *((1, d.form) for d in scaling)), tuple(rest))
 
 
-def _stack(value: Value, length: int, own: set[AxisUnknown]) -> Value:
+def _stack(value: Value, length: int, own: set[Any]) -> Value:
     """Puts the values of all iterations together: the layer's factors go along the new axis."""
     if value.degree is None:
         return Value(None, (plain_axis(length), *value.axes))

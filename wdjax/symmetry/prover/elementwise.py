@@ -23,7 +23,10 @@ def _operands(eqn: JaxprEqn, values: tuple[Value, ...]) -> list[Value]:
         sizes = zip(value.axes, plain, value.shape, shape, strict=True)
         return value._replace(axes=tuple(a if n == size else p for a, p, n, size in sizes))
 
-    return [value if value.shape == shape else repeated(value) for value in values]
+    return [
+        value if shape_of(atom) == shape else repeated(value)
+        for value, atom in zip(values, eqn.invars, strict=True)
+    ]
 
 
 def same(walk: Walk, eqn: JaxprEqn, *values: Value) -> list[Value]:
@@ -82,24 +85,33 @@ def _folded(left: Value, right: Value, power: int) -> float | None:
 
 
 def meets(why: str) -> Rule:
-    """f(cx, cy) = c f(x, y): the operands have to scale alike."""
+    """f(cx, cy) = c f(x, y): the operands have to scale alike, but for an ε."""
+    return lambda walk, eqn, *values: walk.meet(_operands(eqn, values), why, epsilon=True)
+
+
+def meets_exactly(why: str) -> Rule:
+    """As `meets`, where a small constant is no ε: the smaller of x and ε is not nearly x."""
     return lambda walk, eqn, *values: walk.meet(_operands(eqn, values), why)
 
 
 def clamp(walk: Walk, eqn: JaxprEqn, low: Value, value: Value, high: Value) -> Value:
     """min(max(x, low), high)."""
-    return walk.meet(_operands(eqn, (value, low, high)), "a value is clamped")
+    low, value, high = _operands(eqn, (low, value, high))
+    above = walk.meet([value, low], "a value is clamped", epsilon=True)
+    return walk.meet([above, high], "a value is clamped")
 
 
 def select(walk: Walk, eqn: JaxprEqn, which: Value, *cases: Value) -> Value:
     """The cases have to scale alike; which of them is taken must not depend on the scale."""
     walk.need_invariant(which, "a choice depends on a value that scales")
-    return walk.meet(cases, "a choice is made between values that scale differently")
+    why = "a choice is made between values that scale differently"
+    return walk.meet(cases, why, epsilon=True)
 
 
 def compares(walk: Walk, eqn: JaxprEqn, *values: Value) -> Value:
     """X < y and its like: the answer is the same if both scale alike."""
-    walk.meet(_operands(eqn, values), "values that scale differently are compared")
+    why = "values that scale differently are compared"
+    walk.meet(_operands(eqn, values), why, epsilon=True)
     return invariant(shape_of(eqn.outvars[0]))
 
 
@@ -141,8 +153,9 @@ ELEMENTWISE: dict[str, Rule] = {
     "rsqrt": power(Fraction(-1, 2)),
     "cbrt": power(Fraction(1, 3)),
     **_named(meets("values that scale differently are added"), "add sub add_any"),
-    **_named(meets("the larger or smaller of values that scale differently"), "max min"),
-    **_named(meets("a remainder of values that scale differently"), "rem"),
+    "max": meets("the larger of values that scale differently"),
+    "min": meets_exactly("the smaller of values that scale differently"),
+    "rem": meets_exactly("a remainder of values that scale differently"),
     "clamp": clamp,
     "select_n": select,
     **_named(compares, "eq ne lt le gt ge atan2 eq_to le_to lt_to"),

@@ -112,7 +112,7 @@ def along(name: str) -> Rule:
         axis = eqn.params[name]
         for value in values:
             walk.need_plain(value.axes[axis], "entries that scale differently are mixed")
-        return list(values)
+        return [value._replace(constant=None) for value in values]
 
     return rule
 

@@ -77,6 +77,8 @@ def zero(shape: tuple[int, ...]) -> Value:
 
 def powered(value: Value, power: Fraction | int) -> Value:
     """Returns the value raised to a power."""
+    if power == 0:
+        return invariant(value.shape, 1.0)
     if value.degree is None:
         return value._replace(constant=None)
     axes = tuple(

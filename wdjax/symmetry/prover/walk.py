@@ -67,6 +67,7 @@ class Walk:
       unknown: Primitives without a rule that met a value that scales, with their source lines.
       splits: Where the digits of leaf axes have to be cut for the next walk: per unknown, the
         products of the sizes behind each cut.
+      scanned: For each scan that is being walked, the factors along its axis.
     """
 
     def __init__(self, rules: dict[str, Rule], *, exact: bool):
@@ -75,6 +76,7 @@ class Walk:
         self.epsilons: list[Epsilon] = []
         self.unknown: list[tuple[str, str]] = []
         self.splits: dict[AxisUnknown, set[int]] = {}
+        self.scanned: list[set[AxisUnknown]] = []
         self._rules = rules
         self._exact = exact
         self._within: list[JaxprEqn] = []
@@ -119,12 +121,20 @@ class Walk:
         """Adds the equation form = 0."""
         if not form:
             return
-        # Inside a scan a degree also holds the factors of this layer: they vanish by themselves.
+        eqn = self._within[-1] if self._within else None
         degrees = {u: c for u, c in form.items() if not isinstance(u, AxisUnknown)}
+        if degrees:
+            self.degree_needs.append(Need(degrees, why, eqn))
+        # Inside scans a degree also holds the factors of each layer. What holds for every layer of
+        # every scan holds for the factors of each scan by themselves.
         factors = {u: c for u, c in form.items() if isinstance(u, AxisUnknown)}
-        for part, needs in ((degrees, self.degree_needs), (factors, self.axis_needs)):
-            if part:
-                needs.append(Need(part, why, self._within[-1] if self._within else None))
+        for own in self.scanned:
+            of_scan = {u: c for u, c in factors.items() if u in own}
+            factors = {u: c for u, c in factors.items() if u not in own}
+            if of_scan:
+                self.axis_needs.append(Need(of_scan, why, eqn))
+        if factors:
+            self.axis_needs.append(Need(factors, why, eqn))
 
     def need_plain(self, axis: Axis, why: str) -> None:
         """Nothing may scale along this axis."""
@@ -137,9 +147,12 @@ class Walk:
         for axis in value.axes:
             self.need_plain(axis, why)
 
-    def meet(self, values: Sequence[Value], why: str) -> Value:
-        """Returns what several values of one shape have in common: they have to scale alike."""
-        values = self._without_epsilon(values)
+    def meet(self, values: Sequence[Value], why: str, *, epsilon: bool = False) -> Value:
+        """Returns what several values of one shape have in common: they have to scale alike.
+
+        Where `epsilon` is set, a small constant among them may be taken for zero.
+        """
+        values = self._without_epsilon(values) if epsilon else values
         scaling = [value for value in values if value.degree is not None]
         if not scaling:
             return values[0]._replace(constant=None)
