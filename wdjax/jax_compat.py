@@ -1,26 +1,34 @@
-"""The only module that knows how jaxprs differ between JAX versions, from 0.10 on."""
+"""The only module that knows how jaxprs differ between JAX versions, from 0.10 on.
 
+Jaxprs are taken as they come, without the types of `jax.extend.core`: to import that package takes
+a good part of the time of importing JAX itself.
+"""
+
+from pathlib import Path
 from typing import Any
 
-from jax.extend import source_info_util
-from jax.extend.core import (
-    ClosedJaxpr,  # pyright: ignore[reportPrivateImportUsage]
-    JaxprEqn,
-)
+import jax
 from jax.interpreters import partial_eval
+
+JAX_FOLDER = str(Path(jax.__file__).parent)
 
 
 def open_jaxpr(jaxpr: Any) -> Any:
     """Returns the jaxpr itself of one that may be closed over constants.
 
-    Until 0.10 a ClosedJaxpr wraps a Jaxpr; from 0.11 on they are one class.
+    Until 0.10 a closed jaxpr holds an open one; from 0.11 on they are one class.
     """
-    return getattr(jaxpr, "jaxpr", jaxpr) if isinstance(jaxpr, ClosedJaxpr) else jaxpr
+    return getattr(jaxpr, "jaxpr", jaxpr)
 
 
 def constants(jaxpr: Any) -> tuple[Any, ...]:
     """Returns the arrays that a jaxpr is closed over, in the order of its constvars."""
     return tuple(getattr(jaxpr, "consts", ()))
+
+
+def is_literal(atom: Any) -> bool:
+    """Says whether an input of an equation is a number and not a variable."""
+    return hasattr(atom, "val")
 
 
 def scan_split(params: dict[str, Any]) -> tuple[int, int]:
@@ -32,26 +40,20 @@ def scan_split(params: dict[str, Any]) -> tuple[int, int]:
 
 
 def without_dead_code(jaxpr: Any) -> Any:
-    """Returns a closed jaxpr of one output, without what that output does not need."""
+    """Returns the open jaxpr of a closed one of one output, without what that does not need."""
     live, _ = partial_eval.dce_jaxpr(open_jaxpr(jaxpr), [True], instantiate=True)
-    return ClosedJaxpr(live, list(constants(jaxpr))) if constants(jaxpr) else live
+    return live
 
 
-def source_line(eqn: JaxprEqn) -> str:
-    """Returns the line of user code that an equation comes from, as `file:line (function)`."""
-    return source_info_util.summarize(eqn.source_info)
+def source_line(eqn: Any) -> str:
+    """Returns the line that an equation comes from, outside of JAX, as `file:line (function)`."""
+    traceback = eqn.source_info.traceback
+    for frame in traceback.frames if traceback else ():
+        if not frame.file_name.startswith((JAX_FOLDER, "<frozen")):
+            return f"{frame.file_name}:{frame.line_num} ({frame.function_name})"
+    return "an unknown line"
 
 
 def shape_of(value: Any) -> tuple[int, ...]:
     """Returns the shape of a variable or literal of a jaxpr."""
     return tuple(value.aval.shape)
-
-
-__all__ = [
-    "constants",
-    "open_jaxpr",
-    "scan_split",
-    "shape_of",
-    "source_line",
-    "without_dead_code",
-]

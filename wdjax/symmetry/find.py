@@ -6,7 +6,7 @@ from typing import Any
 import jax
 
 from wdjax import trees
-from wdjax.jax_compat import open_jaxpr, shape_of, without_dead_code
+from wdjax.jax_compat import constants, shape_of, without_dead_code
 from wdjax.symmetry.prover.control import CONTROL
 from wdjax.symmetry.prover.elementwise import ELEMENTWISE
 from wdjax.symmetry.prover.structural import STRUCTURAL
@@ -63,7 +63,7 @@ def find(loss: Loss, params: Params, *args: Any, exact: bool = False) -> Symmetr
             "the parameters hold no floating-point leaf, so there is nothing to scale. They hold: "
             f"{', '.join(leaves) or '(nothing)'}."
         )
-    jaxpr, used = _trace(loss, params, args)
+    jaxpr, consts, used = _trace(loss, params, args)
     splits: Splits = {}
     for _ in range(WALKS):
         walk = Walk(RULES, exact=exact)
@@ -73,16 +73,18 @@ def find(loss: Loss, params: Params, *args: Any, exact: bool = False) -> Symmetr
             else invariant(trees.shape(leaf))
             for index, (name, leaf) in enumerate(leaves.items())
         ]
-        rest = [invariant(shape_of(var)) for var in open_jaxpr(jaxpr).invars[len(leaves) :]]
-        (value,) = walk.run(jaxpr, [*inputs, *rest])
+        rest = [invariant(shape_of(var)) for var in jaxpr.invars[len(leaves) :]]
+        (value,) = walk.run(jaxpr, [*inputs, *rest], consts)
         walk.need_zero(value.degree or {}, "the value of the loss")
         if not _refine(splits, walk.splits, leaves):
             break
     return solve(walk, leaves, floating, splits, used)
 
 
-def _trace(loss: Loss, params: Params, args: Sequence[Any]) -> tuple[Any, tuple[bool, ...]]:
-    """Returns the jaxpr of the loss alone, without dead code, and which leaves it uses."""
+def _trace(
+    loss: Loss, params: Params, args: Sequence[Any]
+) -> tuple[Any, tuple[Any, ...], tuple[bool, ...]]:
+    """Returns the jaxpr of the loss alone, its constants, and which leaves it uses."""
 
     def value(params: Params, *args: Any) -> Any:
         out = loss(params, *args)
@@ -103,12 +105,11 @@ def _trace(loss: Loss, params: Params, args: Sequence[Any]) -> tuple[Any, tuple[
         raise ValueError(
             f"the loss returned {shape}; expected a scalar, or a tuple that begins with one."
         )
-    live = without_dead_code(traced)
-    body = open_jaxpr(live)
+    body = without_dead_code(traced)
     read = {id(atom) for eqn in body.eqns for atom in eqn.invars} | {id(a) for a in body.outvars}
     count = len(jax.tree.leaves(params))
     used = tuple(id(var) in read for var in body.invars[:count])
-    return live, used
+    return body, constants(traced), used
 
 
 def _closed(closed: Any, live: Any) -> Any:

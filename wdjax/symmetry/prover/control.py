@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from jax.extend.core import JaxprEqn
-
 from wdjax.jax_compat import open_jaxpr, scan_split, shape_of
 from wdjax.symmetry.prover.linear import combine
 from wdjax.symmetry.prover.values import Axis, Digit, Value, plain_axis
@@ -19,7 +17,7 @@ def call(name: str) -> Rule:
     return lambda walk, eqn, *values: walk.run(eqn.params[name], values)
 
 
-def cond(walk: Walk, eqn: JaxprEqn, which: Value, *values: Value) -> list[Value]:
+def cond(walk: Walk, eqn: Any, which: Value, *values: Value) -> list[Value]:
     """All branches have to give values that scale alike."""
     walk.need_invariant(which, "a branch depends on a value that scales")
     branches = [walk.run(branch, values) for branch in eqn.params["branches"]]
@@ -27,7 +25,7 @@ def cond(walk: Walk, eqn: JaxprEqn, which: Value, *values: Value) -> list[Value]
     return [walk.meet(results, why) for results in zip(*branches, strict=True)]
 
 
-def while_loop(walk: Walk, eqn: JaxprEqn, *values: Value) -> list[Value]:
+def while_loop(walk: Walk, eqn: Any, *values: Value) -> list[Value]:
     """The carry has to scale in the same way after each iteration."""
     tests, bodies = eqn.params["cond_nconsts"], eqn.params["body_nconsts"]
     held, carry = values[tests : tests + bodies], list(values[tests + bodies :])
@@ -41,7 +39,7 @@ def while_loop(walk: Walk, eqn: JaxprEqn, *values: Value) -> list[Value]:
     return carry
 
 
-def scan(walk: Walk, eqn: JaxprEqn, *values: Value) -> list[Value]:
+def scan(walk: Walk, eqn: Any, *values: Value) -> list[Value]:
     """The carry keeps its form; factors along a scanned axis are those of each iteration.
 
     Inside the body the layer's own factor is part of the degree. It has to cancel in the carry,
@@ -107,7 +105,7 @@ def _settled(walk: Walk, carry: list[Value], body: Any) -> list[Value]:
     return [walk.meet([old, new], why) for old, new in zip(carry, body(carry), strict=True)]
 
 
-def shard_map(walk: Walk, eqn: JaxprEqn, *values: Value) -> list[Value]:
+def shard_map(walk: Walk, eqn: Any, *values: Value) -> list[Value]:
     """The body sees shards: along axes that are sharded nothing may scale."""
     body = open_jaxpr(eqn.params["jaxpr"])
     inside = [

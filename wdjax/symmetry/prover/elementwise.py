@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
-from jax.extend.core import JaxprEqn
 
 from wdjax.jax_compat import shape_of
 from wdjax.symmetry.prover.linear import combine
@@ -12,7 +12,7 @@ from wdjax.symmetry.prover.values import Value, invariant, plain_axis, powered, 
 from wdjax.symmetry.prover.walk import Rule, Walk
 
 
-def _operands(eqn: JaxprEqn, values: tuple[Value, ...]) -> list[Value]:
+def _operands(eqn: Any, values: tuple[Value, ...]) -> list[Value]:
     """Gives operands the shape of the result: scalars, and axes of length one, are repeated."""
     shape = shape_of(eqn.outvars[0])
     plain = tuple(map(plain_axis, shape))
@@ -29,12 +29,12 @@ def _operands(eqn: JaxprEqn, values: tuple[Value, ...]) -> list[Value]:
     ]
 
 
-def same(walk: Walk, eqn: JaxprEqn, *values: Value) -> list[Value]:
+def same(walk: Walk, eqn: Any, *values: Value) -> list[Value]:
     """f(cx) = c f(x), one output for each input."""
     return list(values[: len(eqn.outvars)])
 
 
-def convert(walk: Walk, eqn: JaxprEqn, value: Value) -> Value:
+def convert(walk: Walk, eqn: Any, value: Value) -> Value:
     """A change of dtype; to whole numbers it rounds, and then nothing may scale."""
     if np.dtype(eqn.params["new_dtype"]).kind in "iub" and value.scales:
         walk.need_invariant(value, "a value is rounded to a whole number")
@@ -47,12 +47,12 @@ def power(exponent: Fraction | int) -> Rule:
     return lambda walk, eqn, value: powered(value, exponent)
 
 
-def integer_power(walk: Walk, eqn: JaxprEqn, value: Value) -> Value:
+def integer_power(walk: Walk, eqn: Any, value: Value) -> Value:
     """x^n."""
     return powered(value, eqn.params["y"])
 
 
-def general_power(walk: Walk, eqn: JaxprEqn, *values: Value) -> Value:
+def general_power(walk: Walk, eqn: Any, *values: Value) -> Value:
     """x^y, for a known y."""
     base, exponent = _operands(eqn, values)
     if exponent.constant is not None and not base.scales and base.degree is not None:
@@ -67,7 +67,7 @@ def general_power(walk: Walk, eqn: JaxprEqn, *values: Value) -> Value:
 def product(power: int) -> Rule:
     """x·y for power 1, x/y for power −1: degrees are added or subtracted."""
 
-    def rule(walk: Walk, eqn: JaxprEqn, *values: Value) -> Value:
+    def rule(walk: Walk, eqn: Any, *values: Value) -> Value:
         left, right = _operands(eqn, values)
         if left.degree is None or right.degree is None:
             return zero(shape_of(eqn.outvars[0]))
@@ -94,28 +94,28 @@ def meets_exactly(why: str) -> Rule:
     return lambda walk, eqn, *values: walk.meet(_operands(eqn, values), why)
 
 
-def clamp(walk: Walk, eqn: JaxprEqn, low: Value, value: Value, high: Value) -> Value:
+def clamp(walk: Walk, eqn: Any, low: Value, value: Value, high: Value) -> Value:
     """min(max(x, low), high)."""
     low, value, high = _operands(eqn, (low, value, high))
     above = walk.meet([value, low], "a value is clamped", epsilon=True)
     return walk.meet([above, high], "a value is clamped")
 
 
-def select(walk: Walk, eqn: JaxprEqn, which: Value, *cases: Value) -> Value:
+def select(walk: Walk, eqn: Any, which: Value, *cases: Value) -> Value:
     """The cases have to scale alike; which of them is taken must not depend on the scale."""
     walk.need_invariant(which, "a choice depends on a value that scales")
     why = "a choice is made between values that scale differently"
     return walk.meet(cases, why, epsilon=True)
 
 
-def compares(walk: Walk, eqn: JaxprEqn, *values: Value) -> Value:
+def compares(walk: Walk, eqn: Any, *values: Value) -> Value:
     """X < y and its like: the answer is the same if both scale alike."""
     why = "values that scale differently are compared"
     walk.meet(_operands(eqn, values), why, epsilon=True)
     return invariant(shape_of(eqn.outvars[0]))
 
 
-def forgets(walk: Walk, eqn: JaxprEqn, *values: Value) -> Value:
+def forgets(walk: Walk, eqn: Any, *values: Value) -> Value:
     """f(cx) = f(x) for c > 0."""
     return invariant(shape_of(eqn.outvars[0]))
 
@@ -123,7 +123,7 @@ def forgets(walk: Walk, eqn: JaxprEqn, *values: Value) -> Value:
 def needs_invariance(why: str) -> Rule:
     """A function that is not homogeneous of any degree."""
 
-    def rule(walk: Walk, eqn: JaxprEqn, *values: Value) -> Value:
+    def rule(walk: Walk, eqn: Any, *values: Value) -> Value:
         for value in values:
             walk.need_invariant(value, why)
         return invariant(shape_of(eqn.outvars[0]))

@@ -3,26 +3,24 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from jax.extend.core import JaxprEqn
-
 from wdjax.jax_compat import shape_of
 from wdjax.symmetry.prover.linear import combine
 from wdjax.symmetry.prover.values import Axis, Value, invariant, plain_axis, zero
 from wdjax.symmetry.prover.walk import Rule, Walk
 
 
-def transpose(walk: Walk, eqn: JaxprEqn, value: Value) -> Value:
+def transpose(walk: Walk, eqn: Any, value: Value) -> Value:
     """Axes change places."""
     return value._replace(axes=tuple(value.axes[axis] for axis in eqn.params["permutation"]))
 
 
-def squeeze(walk: Walk, eqn: JaxprEqn, value: Value) -> Value:
+def squeeze(walk: Walk, eqn: Any, value: Value) -> Value:
     """Axes of length one go."""
     gone = eqn.params["dimensions"]
     return value._replace(axes=tuple(a for i, a in enumerate(value.axes) if i not in gone))
 
 
-def expand(walk: Walk, eqn: JaxprEqn, value: Value) -> Value:
+def expand(walk: Walk, eqn: Any, value: Value) -> Value:
     """Axes of length one come."""
     new = eqn.params["dimensions"]
     rest = iter(value.axes)
@@ -32,7 +30,7 @@ def expand(walk: Walk, eqn: JaxprEqn, value: Value) -> Value:
     )
 
 
-def broadcast(walk: Walk, eqn: JaxprEqn, value: Value, *rest: Value) -> Value:
+def broadcast(walk: Walk, eqn: Any, value: Value, *rest: Value) -> Value:
     """A value is repeated along new axes: along these nothing scales."""
     shape, places = eqn.params["shape"], eqn.params["broadcast_dimensions"]
     axes = [plain_axis(size) for size in shape]
@@ -42,7 +40,7 @@ def broadcast(walk: Walk, eqn: JaxprEqn, value: Value, *rest: Value) -> Value:
     return value._replace(axes=tuple(axes))
 
 
-def reshape(walk: Walk, eqn: JaxprEqn, value: Value, *rest: Value) -> Value:
+def reshape(walk: Walk, eqn: Any, value: Value, *rest: Value) -> Value:
     """The digits of all axes, in order, are dealt out to the new axes."""
     shape = shape_of(eqn.outvars[0])
     if eqn.params.get("dimensions") is not None or 0 in shape:
@@ -82,7 +80,7 @@ def _plain(walk: Walk, value: Value, shape: Sequence[int], why: str) -> Value:
     return Value(value.degree, tuple(map(plain_axis, shape)), value.constant)
 
 
-def reduction(walk: Walk, eqn: JaxprEqn, value: Value, *rest: Value) -> Value:
+def reduction(walk: Walk, eqn: Any, value: Value, *rest: Value) -> Value:
     """A sum, maximum or minimum over axes: along these nothing may scale."""
     gone = eqn.params["axes"]
     for axis in gone:
@@ -90,13 +88,13 @@ def reduction(walk: Walk, eqn: JaxprEqn, value: Value, *rest: Value) -> Value:
     return Value(value.degree, tuple(a for i, a in enumerate(value.axes) if i not in gone))
 
 
-def index_reduction(walk: Walk, eqn: JaxprEqn, value: Value, *rest: Value) -> Value:
+def index_reduction(walk: Walk, eqn: Any, value: Value, *rest: Value) -> Value:
     """argmax: the answer does not scale."""
     reduction(walk, eqn, value)
     return invariant(shape_of(eqn.outvars[0]))
 
 
-def reduce_product(walk: Walk, eqn: JaxprEqn, value: Value) -> Value:
+def reduce_product(walk: Walk, eqn: Any, value: Value) -> Value:
     """A product of n entries has n times the degree."""
     reduced = reduction(walk, eqn, value)
     count = 1
@@ -108,7 +106,7 @@ def reduce_product(walk: Walk, eqn: JaxprEqn, value: Value) -> Value:
 def along(name: str) -> Rule:
     """An operation along one axis (cumsum, sort ...), which mixes the entries there."""
 
-    def rule(walk: Walk, eqn: JaxprEqn, *values: Value) -> list[Value]:
+    def rule(walk: Walk, eqn: Any, *values: Value) -> list[Value]:
         axis = eqn.params[name]
         for value in values:
             walk.need_plain(value.axes[axis], "entries that scale differently are mixed")
@@ -117,14 +115,14 @@ def along(name: str) -> Rule:
     return rule
 
 
-def reverse(walk: Walk, eqn: JaxprEqn, value: Value) -> Value:
+def reverse(walk: Walk, eqn: Any, value: Value) -> Value:
     """Entries change places along axes: there nothing may scale."""
     for axis in eqn.params["dimensions"]:
         walk.need_plain(value.axes[axis], "the order of an axis is turned round")
     return value
 
 
-def top_k(walk: Walk, eqn: JaxprEqn, value: Value) -> list[Value]:
+def top_k(walk: Walk, eqn: Any, value: Value) -> list[Value]:
     """The largest entries along the last axis, and where they are."""
     axis = eqn.params.get("axis", len(value.axes) - 1)
     walk.need_plain(value.axes[axis], "entries that scale differently are compared")
@@ -143,17 +141,17 @@ def _resized(walk: Walk, value: Value, shape: Sequence[int], why: str) -> Value:
     return Value(value.degree, tuple(axes), value.constant)
 
 
-def part(walk: Walk, eqn: JaxprEqn, value: Value, *indices: Value) -> Value:
+def part(walk: Walk, eqn: Any, value: Value, *indices: Value) -> Value:
     """A slice: axes that are taken whole keep their factors."""
     return _resized(walk, value, shape_of(eqn.outvars[0]), "a part of an axis is taken")
 
 
-def split(walk: Walk, eqn: JaxprEqn, value: Value) -> list[Value]:
+def split(walk: Walk, eqn: Any, value: Value) -> list[Value]:
     """Several slices."""
     return [_resized(walk, value, shape_of(out), "an axis is cut") for out in eqn.outvars]
 
 
-def pad(walk: Walk, eqn: JaxprEqn, value: Value, filling: Value) -> Value:
+def pad(walk: Walk, eqn: Any, value: Value, filling: Value) -> Value:
     """Padding has to scale as the value does; zero does."""
     shape = shape_of(eqn.outvars[0])
     padded = _resized(walk, value, shape, "an axis is padded")
@@ -162,7 +160,7 @@ def pad(walk: Walk, eqn: JaxprEqn, value: Value, filling: Value) -> Value:
     )
 
 
-def update_part(walk: Walk, eqn: JaxprEqn, value: Value, update: Value, *indices: Value) -> Value:
+def update_part(walk: Walk, eqn: Any, value: Value, update: Value, *indices: Value) -> Value:
     """A part of a value is replaced."""
     why = "a part of a value is replaced"
     whole = _resized(walk, update, value.shape, why)
@@ -172,7 +170,7 @@ def update_part(walk: Walk, eqn: JaxprEqn, value: Value, update: Value, *indices
     return walk.meet([value, whole._replace(constant=None)], why)
 
 
-def concatenate(walk: Walk, eqn: JaxprEqn, *values: Value) -> Value:
+def concatenate(walk: Walk, eqn: Any, *values: Value) -> Value:
     """Parts have to scale alike, and along the axis nothing may scale."""
     axis, shape = eqn.params["dimension"], shape_of(eqn.outvars[0])
     parts = []
@@ -183,7 +181,7 @@ def concatenate(walk: Walk, eqn: JaxprEqn, *values: Value) -> Value:
     return walk.meet(parts, "values that scale differently are joined")
 
 
-def gather(walk: Walk, eqn: JaxprEqn, value: Value, indices: Value) -> Value:
+def gather(walk: Walk, eqn: Any, value: Value, indices: Value) -> Value:
     """Entries are looked up: axes that are taken whole keep their factors."""
     numbers, sizes = eqn.params["dimension_numbers"], eqn.params["slice_sizes"]
     shape = shape_of(eqn.outvars[0])
@@ -199,7 +197,7 @@ def gather(walk: Walk, eqn: JaxprEqn, value: Value, indices: Value) -> Value:
     return Value(value.degree, tuple(axes))
 
 
-def scatter(walk: Walk, eqn: JaxprEqn, value: Value, indices: Value, update: Value) -> Value:
+def scatter(walk: Walk, eqn: Any, value: Value, indices: Value, update: Value) -> Value:
     """Entries are replaced or added to."""
     why = "entries are written"
     for digits in (*value.axes, *update.axes):
@@ -208,7 +206,7 @@ def scatter(walk: Walk, eqn: JaxprEqn, value: Value, indices: Value, update: Val
     return walk.meet([value._replace(axes=plain), update._replace(axes=plain)], why)
 
 
-def dot(walk: Walk, eqn: JaxprEqn, left: Value, right: Value) -> Value:
+def dot(walk: Walk, eqn: Any, left: Value, right: Value) -> Value:
     """Degrees add; along contracted axes the factors have to cancel."""
     (contract_l, contract_r), (batch_l, batch_r) = eqn.params["dimension_numbers"]
     for a, b in zip(contract_l, contract_r, strict=True):
@@ -228,7 +226,7 @@ def _others(value: Value, used: Iterable[int]) -> list[Axis]:
     return [axis for i, axis in enumerate(value.axes) if i not in set(used)]
 
 
-def convolution(walk: Walk, eqn: JaxprEqn, images: Value, kernel: Value) -> Value:
+def convolution(walk: Walk, eqn: Any, images: Value, kernel: Value) -> Value:
     """As a matrix product over the features of each group; along space nothing may scale."""
     numbers, groups = eqn.params["dimension_numbers"], eqn.params["feature_group_count"]
     batch, features, *space = (images.axes[i] for i in numbers.lhs_spec)
@@ -273,12 +271,12 @@ def _first_digits(walk: Walk, axis: Axis, groups: int) -> tuple[Axis, Axis]:
     return tuple(outer) or plain_axis(1), tuple(digits) or plain_axis(1)
 
 
-def window_reduction(walk: Walk, eqn: JaxprEqn, value: Value, *rest: Value) -> Value:
+def window_reduction(walk: Walk, eqn: Any, value: Value, *rest: Value) -> Value:
     """Pooling: along axes with a window, nothing may scale."""
     return _resized_by_window(walk, eqn, value, eqn.params["window_dimensions"])
 
 
-def _resized_by_window(walk: Walk, eqn: JaxprEqn, value: Value, window: Sequence[int]) -> Value:
+def _resized_by_window(walk: Walk, eqn: Any, value: Value, window: Sequence[int]) -> Value:
     shape, axes = shape_of(eqn.outvars[0]), list(value.axes)
     for i, size in enumerate(window):
         if size != 1 or shape[i] != value.shape[i]:

@@ -5,9 +5,8 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from jax.extend.core import JaxprEqn, Literal
 
-from wdjax.jax_compat import constants, open_jaxpr, shape_of, source_line
+from wdjax.jax_compat import constants, is_literal, open_jaxpr, shape_of, source_line
 from wdjax.symmetry.prover.linear import ZERO, Form, combine
 from wdjax.symmetry.prover.values import Axis, AxisUnknown, Digit, Value, invariant
 
@@ -26,7 +25,7 @@ class Need(NamedTuple):
 
     form: Form
     why: str
-    eqn: JaxprEqn | None
+    eqn: Any | None
 
     @property
     def line(self) -> str:
@@ -45,7 +44,7 @@ class Epsilon(NamedTuple):
 
     value: float
     form: Form
-    eqn: JaxprEqn
+    eqn: Any
 
     @property
     def line(self) -> str:
@@ -79,24 +78,32 @@ class Walk:
         self.scanned: list[set[AxisUnknown]] = []
         self._rules = rules
         self._exact = exact
-        self._within: list[JaxprEqn] = []
+        self._within: list[Any] = []
 
-    def run(self, jaxpr: Any, inputs: Sequence[Value]) -> list[Value]:
-        """Walks a jaxpr; returns the values of its outputs."""
+    def run(
+        self, jaxpr: Any, inputs: Sequence[Value], consts: Sequence[Any] | None = None
+    ) -> list[Value]:
+        """Walks a jaxpr; returns the values of its outputs.
+
+        Args:
+          jaxpr: A jaxpr, open or closed.
+          inputs: The values of its inputs.
+          consts: Its constants, if it is open and has some.
+        """
         body = open_jaxpr(jaxpr)
-        held = [of_array(array) for array in constants(jaxpr)]
+        held = [of_array(array) for array in (constants(jaxpr) if consts is None else consts)]
         known = dict(zip(body.constvars, held, strict=True))
         known.update(zip(body.invars, inputs, strict=True))
 
         def read(atom: Any) -> Value:
-            return of_array(atom.val) if isinstance(atom, Literal) else known[atom]
+            return of_array(atom.val) if is_literal(atom) else known[atom]
 
         for eqn in _needed(body):
             outputs = self._apply(eqn, [read(atom) for atom in eqn.invars])
             known.update(zip(eqn.outvars, outputs, strict=True))
         return [read(atom) for atom in body.outvars]
 
-    def _apply(self, eqn: JaxprEqn, values: list[Value]) -> Sequence[Value]:
+    def _apply(self, eqn: Any, values: list[Value]) -> Sequence[Value]:
         self._within.append(eqn)
         rule = self._rules.get(eqn.primitive.name)
         if not any(value.degree is None or value.scales for value in values) and rule is None:
@@ -108,7 +115,7 @@ class Walk:
         self._within.pop()
         return [outputs] if isinstance(outputs, Value) else outputs
 
-    def _without_rule(self, eqn: JaxprEqn, values: list[Value]) -> Sequence[Value]:
+    def _without_rule(self, eqn: Any, values: list[Value]) -> Sequence[Value]:
         """No rule, no claim: what goes in must not scale."""
         name = eqn.primitive.name
         if eqn.outvars and any(value.scales for value in values):
@@ -230,14 +237,14 @@ class Walk:
         self.need_zero(digit.form, "its axis is split")
 
 
-def _needed(body: Any) -> list[JaxprEqn]:
+def _needed(body: Any) -> list[Any]:
     """The equations that an output depends on; what is only printed or checked is left out."""
-    wanted = {atom for atom in body.outvars if not isinstance(atom, Literal)}
-    kept: list[JaxprEqn] = []
+    wanted = {atom for atom in body.outvars if not is_literal(atom)}
+    kept: list[Any] = []
     for eqn in reversed(body.eqns):
         if wanted.intersection(eqn.outvars):
             kept.append(eqn)
-            wanted.update(atom for atom in eqn.invars if not isinstance(atom, Literal))
+            wanted.update(atom for atom in eqn.invars if not is_literal(atom))
     return kept[::-1]
 
 
