@@ -53,6 +53,7 @@ def test_its_numbers_of_the_prover_are_those_that_were_measured():
     assert sound["false"] == 0
     assert f"among {sound['symmetries']:,} on {sound['networks']:,} random networks" in text
     assert f"{large['equations']:,} equations, is proved in {large['proof_s']:.1f} s" in text
+    assert f"beside {large['trace_s']:.1f} s of tracing" in text
     assert f"a peak of {result['peak_GiB']:.1f} GiB" in text
 
 
