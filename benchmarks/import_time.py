@@ -1,8 +1,8 @@
 """Time of a cold `import wdjax` over that of `import optax`, which it is built on.
 
 Run as `python -m benchmarks.import_time`; writes `benchmarks/results/import_time.json`. Each import
-is in a process of its own, the two take turns, and the best of each counts. Of the difference about
-three quarters are one collection of garbage, which what Optax has allocated makes due just then.
+is in a process of its own, the two take turns, and the best of each counts. Most of
+the difference is one collection of garbage, which what Optax has allocated makes due just then.
 """
 
 import json
