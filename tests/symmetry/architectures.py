@@ -339,6 +339,15 @@ def scan_within_a_scan_of_another_leaf(p, x):
     return cross_entropy(h @ p["head"])
 
 
+@architecture({"w": (3, 6, 6), "head": (6, 3)}, {"w": ()})
+def carry_from_the_layer_before(p, x):
+    def layer(h, w):
+        return x @ w, jnp.tanh(h / jnp.linalg.norm(w)).mean()
+
+    h, sums = jax.lax.scan(layer, jnp.zeros((16, 6)), p["w"])
+    return cross_entropy(rms_norm(h) @ p["head"]) + sums.sum()
+
+
 @jax.custom_vjp
 def clipped_gradient(y):
     return jnp.abs(y)

@@ -55,7 +55,10 @@ def scan(walk: Walk, eqn: Any, *values: Value) -> list[Value]:
     def body(carry: Sequence[Value]) -> list[Value]:
         return walk.run(eqn.params["jaxpr"], [*held, *carry, *layers])
 
-    carry = _settled(walk, carry, lambda carry: body(carry)[:carries])
+    def carried(carry: Sequence[Value]) -> list[Value]:
+        return [_of_any_layer(walk, value, own) for value in body(carry)[:carries]]
+
+    carry = _settled(walk, carry, carried)
     stacked = body(carry)[carries:]
     walk.scanned.pop()
     outputs = eqn.outvars[carries:]
@@ -73,6 +76,15 @@ def _layer(walk: Walk, value: Value) -> Value:
     if value.degree is None:
         return Value(None, tuple(rest))
     return Value(combine((1, value.degree), *((1, d.form) for d in scaling)), tuple(rest))
+
+
+def _of_any_layer(walk: Walk, value: Value, own: set[Any]) -> Value:
+    """A carry meets the next layer: it must not scale with this one."""
+    if value.degree is None:
+        return value
+    of_layer = {u: c for u, c in value.degree.items() if u in own}
+    walk.need_zero(of_layer, "the carry of a scan scales with one of the layers")
+    return value._replace(degree={u: c for u, c in value.degree.items() if u not in own})
 
 
 def _stack(value: Value, length: int, own: set[Any]) -> Value:

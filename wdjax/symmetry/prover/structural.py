@@ -6,7 +6,7 @@ from typing import Any
 from wdjax.jax_compat import shape_of
 from wdjax.symmetry.prover.linear import combine
 from wdjax.symmetry.prover.values import Axis, Value, invariant, plain_axis, zero
-from wdjax.symmetry.prover.walk import Rule, Walk
+from wdjax.symmetry.prover.walk import Rule, Walk, cuts_of
 
 
 def transpose(walk: Walk, eqn: Any, value: Value) -> Value:
@@ -50,16 +50,8 @@ def reshape(walk: Walk, eqn: Any, value: Value, *rest: Value) -> Value:
     for size in reversed(shape):
         behind *= size
         cuts.add(behind)
-    digits = iter(walk.cut(flat or plain_axis(1), cuts | _own_cuts(flat)))
+    digits = iter(walk.cut(flat or plain_axis(1), cuts.union(cuts_of(flat))))
     return value._replace(axes=tuple(_deal(digits, size) for size in shape))
-
-
-def _own_cuts(axis: Axis) -> set[int]:
-    behind, cuts = 1, {1}
-    for digit in reversed(axis):
-        behind *= digit.size
-        cuts.add(behind)
-    return cuts
 
 
 def _deal(digits: Any, size: int) -> Axis:
@@ -264,7 +256,7 @@ def _first_digits(walk: Walk, axis: Axis, groups: int) -> tuple[Axis, Axis]:
     for digit in axis:
         size *= digit.size
     rest = size // groups
-    digits, outer, seen = list(walk.cut(axis, {rest} | _own_cuts(axis))), [], 1
+    digits, outer, seen = list(walk.cut(axis, {rest, *cuts_of(axis)})), [], 1
     while seen < groups:
         outer.append(digits.pop(0))
         seen *= outer[-1].size

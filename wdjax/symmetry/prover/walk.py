@@ -202,7 +202,7 @@ class Walk:
         """Cuts the digits of two axes of one length at the same places."""
         if [digit.size for digit in a] == [digit.size for digit in b]:
             return a, b
-        cuts = {*_cuts(a), *_cuts(b)}
+        cuts = {*cuts_of(a), *cuts_of(b)}
         return self.cut(a, cuts), self.cut(b, cuts)
 
     def cut(self, axis: Axis, cuts: set[int]) -> Axis:
@@ -248,7 +248,8 @@ def _needed(body: Any) -> list[Any]:
     return kept[::-1]
 
 
-def _cuts(axis: Axis) -> list[int]:
+def cuts_of(axis: Axis) -> list[int]:
+    """Returns where an axis is cut into digits: the products of the sizes behind each cut."""
     behind, cuts = 1, []
     for digit in reversed(axis):
         cuts.append(behind)
