@@ -2,5 +2,5 @@ from benchmarks.import_time import LIMIT, measure
 
 
 def test_importing_costs_hardly_more_than_optax():
-    # The best of five in turns; a second try if the machine was busy with something else.
-    assert any(measure()["ratio"] <= LIMIT for _ in range(2))
+    # Of 15 in turns the minimum is steady; a second try if the machine was busy meanwhile.
+    assert any(measure(rounds=15)["ratio"] <= LIMIT for _ in range(2))
