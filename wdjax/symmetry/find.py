@@ -6,16 +6,31 @@ from typing import Any
 import jax
 
 from wdjax import trees
-from wdjax.jax_compat import constants, shape_of, without_dead_code
+from wdjax.jax_compat import constants, shape_of, source_line, without_dead_code
+from wdjax.symmetry.dead.leaves import dead_leaves
+from wdjax.symmetry.prover.contractions import CONTRACTIONS
 from wdjax.symmetry.prover.control import CONTROL
+from wdjax.symmetry.prover.decompositions import DECOMPOSITIONS
 from wdjax.symmetry.prover.elementwise import ELEMENTWISE
+from wdjax.symmetry.prover.layout import Layout
+from wdjax.symmetry.prover.loops import LOOPS
+from wdjax.symmetry.prover.pieces import PIECES
 from wdjax.symmetry.prover.structural import STRUCTURAL
-from wdjax.symmetry.prover.values import Axis, AxisUnknown, Digit, Value, invariant
+from wdjax.symmetry.prover.values import Value, invariant, zero
 from wdjax.symmetry.prover.walk import Rule, Walk
-from wdjax.symmetry.symmetries import Splits, Symmetries, solve
+from wdjax.symmetry.solve import Leaves, solve
+from wdjax.symmetry.symmetries import Assumption, Symmetries
 from wdjax.typing import Loss, Params
 
-RULES: dict[str, Rule] = {**ELEMENTWISE, **STRUCTURAL, **CONTROL}
+RULES: dict[str, Rule] = {
+    **ELEMENTWISE,
+    **STRUCTURAL,
+    **PIECES,
+    **CONTRACTIONS,
+    **DECOMPOSITIONS,
+    **CONTROL,
+    **LOOPS,
+}
 WALKS = 8
 """Walks until no axis has to be cut any finer; two are usual."""
 
@@ -64,21 +79,52 @@ def find(loss: Loss, params: Params, *args: Any, exact: bool = False) -> Symmetr
             f"{', '.join(leaves) or '(nothing)'}."
         )
     jaxpr, consts, used = _trace(loss, params, args)
-    splits: Splits = {}
+    idle, masks = _dead(jaxpr, consts, len(leaves), exact=exact)
+    scaled = [
+        index
+        for index, name in enumerate(leaves)
+        if floating[name] and used[index] and index not in idle
+    ]
+    shapes = [trees.shape(leaf) for leaf in leaves.values()]
+    layouts = {index: Layout.whole(index, shapes[index]) for index in scaled}
     for _ in range(WALKS):
         walk = Walk(RULES, exact=exact)
         inputs = [
-            _leaf(index, trees.shape(leaf), splits)
-            if floating[name]
-            else invariant(trees.shape(leaf))
-            for index, (name, leaf) in enumerate(leaves.items())
+            layouts[index].value(walk) if index in layouts else _held(shape, index in idle)
+            for index, shape in enumerate(shapes)
         ]
         rest = [invariant(shape_of(var)) for var in jaxpr.invars[len(leaves) :]]
         (value,) = walk.run(jaxpr, [*inputs, *rest], consts)
-        walk.need_zero(value.degree or {}, "the value of the loss")
-        if not _refine(splits, walk.splits, leaves):
+        walk.need_invariant(value, "the value of the loss")
+        finer = {
+            index: layout.telling(sorted(place for leaf, place in walk.requests if leaf == index))
+            for index, layout in layouts.items()
+        }
+        if finer == layouts:
             break
-    return solve(walk, leaves, floating, splits, used)
+        layouts = finer
+    named = Leaves(
+        names=tuple(leaves),
+        layouts={index: layouts[index] for index in scaled},
+        unused=tuple(n for i, n in enumerate(leaves) if floating[n] and not used[i]),
+        dead=tuple(n for i, n in enumerate(leaves) if i in idle),
+    )
+    return solve(walk, named, masks)
+
+
+def _dead(
+    jaxpr: Any, consts: Sequence[Any], count: int, *, exact: bool
+) -> tuple[frozenset[int], list[Assumption]]:
+    """Returns which leaves are dead, and the numbers that were taken for −∞ to say so."""
+    dead, masks = dead_leaves(jaxpr, consts, count)
+    if exact and masks:
+        return frozenset(), []
+    return dead, [Assumption(number, source_line(eqn)) for number, eqn in masks]
+
+
+def _held(shape: tuple[int, ...], dead: bool) -> Value:
+    """A leaf that is not scaled. One that is dead may as well be zero, which fits every factor."""
+    return zero(shape) if dead else invariant(shape)
 
 
 def _trace(
@@ -110,58 +156,6 @@ def _trace(
     count = len(jax.tree.leaves(params))
     used = tuple(id(var) in read for var in body.invars[:count])
     return body, constants(traced), used
-
-
-def _closed(closed: Any, live: Any) -> Any:
-    return (
-        closed.replace(jaxpr=live)
-        if hasattr(closed, "jaxpr") and closed.jaxpr is not closed
-        else live
-    )
-
-
-def _leaf(
-    index: int, shape: tuple[int, ...], splits: dict[tuple[int, int], tuple[int, ...]]
-) -> Value:
-    """The value of a leaf: one unknown degree, and one unknown per digit of each axis."""
-
-    def axis(number: int, size: int) -> Axis:
-        sizes = splits.get((index, number), (size,))
-        return tuple(
-            Digit(part, {AxisUnknown(index, number, place): 1} if part > 1 else {})
-            for place, part in enumerate(sizes)
-        )
-
-    return Value({index: 1}, tuple(axis(number, size) for number, size in enumerate(shape)))
-
-
-def _refine(
-    splits: Splits,
-    wanted: dict[AxisUnknown, set[int]],
-    leaves: dict[str, Any],
-) -> bool:
-    """Cuts the digits of leaf axes as the walk asked; returns whether anything changed."""
-    shapes = [trees.shape(leaf) for leaf in leaves.values()]
-    changed = False
-    for unknown, cuts in sorted(wanted.items(), reverse=True):
-        key = (unknown.leaf, unknown.axis)
-        sizes = list(splits.get(key, (shapes[unknown.leaf][unknown.axis],)))
-        pieces = _cut(sizes[unknown.digit], cuts)
-        if len(pieces) > 1:
-            sizes[unknown.digit : unknown.digit + 1] = pieces
-            splits[key] = tuple(sizes)
-            changed = True
-    return changed
-
-
-def _cut(size: int, cuts: set[int]) -> list[int]:
-    """Sizes of the pieces of a digit that is cut where the product behind is in `cuts`."""
-    pieces, behind = [], size
-    for cut in sorted(cuts, reverse=True):
-        if cut < behind and behind % cut == 0:
-            pieces.append(behind // cut)
-            behind = cut
-    return [*pieces, behind]
 
 
 def register_rule(primitive: str) -> Callable[[Rule], Rule]:

@@ -1,31 +1,26 @@
 """The scale symmetries of a loss: what the prover found, to read and to hand on."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from html import escape
 from typing import Any, NamedTuple
 
 import jax
+import numpy as np
 
 from wdjax import trees
 from wdjax.groups import Group, Groups, Member
-from wdjax.symmetry.prover.linear import Equations, Form
-from wdjax.symmetry.prover.values import AxisUnknown
-from wdjax.symmetry.prover.walk import Need, Walk
+from wdjax.symmetry.prover.solution import Solution
 from wdjax.typing import Params, PyTree
-
-Splits = dict[tuple[int, int], tuple[int, ...]]
-"""For leaf axes that are made of several digits, (leaf, axis) -> the sizes of the digits."""
 
 Exponents = dict[str, Fraction | int]
 
 
 class Assumption(NamedTuple):
-    """A small constant that was taken for zero.
+    """A constant that was taken for zero, or for infinite.
 
     Attributes:
-      value: The constant, usually the ε of a normalisation.
+      value: The constant: usually the ε of a normalisation, or the large negative one of a mask.
       line: The source line.
     """
 
@@ -45,6 +40,22 @@ class Blocker(NamedTuple):
     line: str
 
 
+class AxisScaling(NamedTuple):
+    """A scaling by factors that vary along axes, in one leaf or in several.
+
+    Attributes:
+      exponents: {path: exponent}: the leaf is multiplied by the factors to this power.
+      along: {path: where they vary}, in words; "everywhere alike" if they do not.
+      axes: {path: axes}, where they vary freely along whole axes; None for other leaves.
+      count: How many factors may be chosen independently, their common factor aside.
+    """
+
+    exponents: Exponents
+    along: dict[str, str]
+    axes: dict[str, tuple[int, ...] | None]
+    count: int
+
+
 @dataclasses.dataclass(frozen=True)
 class Symmetries:
     """What scalings of the parameters a loss does not see; made by `wdjax.symmetry.find`.
@@ -58,25 +69,27 @@ class Symmetries:
         index of which it may even be scaled alone (empty for the whole leaf only).
       joint: Sets of leaves that may only be scaled together: {path: exponent}, all positive.
       rescalings: Scalings that change some leaves by c and others by 1/c: {path: exponent}.
-      axis_rescalings: Factors along axes that cancel between leaves, such as neuron by neuron
-        between two layers: {(path, axis): exponent}.
-      axis_sizes: For each independent set of factors along axes, how many factors there are.
-      unused: Leaves that the loss does not depend on at all.
+      along_axes: Scalings by factors that vary along axes, other than those of `invariant`: neuron
+        by neuron between two layers, head by head of one leaf.
+      unused: Leaves that the loss does not read.
+      dead: Leaves that the loss reads and does not depend on: what they add is taken away again.
       assumptions: Constants that were taken for zero.
       blockers: For each other leaf, the first operation that sees its scale.
       unknown: Primitives without a rule, and where they are.
+      solution: The null space itself.
     """
 
     leaves: tuple[str, ...]
     invariant: dict[str, tuple[int, ...]]
     joint: tuple[Exponents, ...]
     rescalings: tuple[Exponents, ...]
-    axis_rescalings: tuple[dict[tuple[str, int], Fraction | int], ...]
-    axis_sizes: tuple[int, ...]
+    along_axes: tuple[AxisScaling, ...]
     unused: tuple[str, ...]
+    dead: tuple[str, ...]
     assumptions: tuple[Assumption, ...]
     blockers: dict[str, Blocker]
     unknown: tuple[tuple[str, str], ...]
+    solution: Solution = dataclasses.field(repr=False, compare=False)
 
     @property
     def basis(self) -> tuple[Exponents, ...]:
@@ -88,6 +101,29 @@ class Symmetries:
     def dimension(self) -> int:
         """The dimension of the space of uniform scalings that the loss does not see."""
         return len(self.basis)
+
+    @property
+    def full_dimension(self) -> int:
+        """The dimension of the space of all scalings found, with factors that vary along axes."""
+        return self.solution.dimension
+
+    def random_scaling(self, params: Params, rng: np.random.Generator) -> PyTree:
+        """Returns factors for all entries, in float64: a random scaling that the loss is blind to.
+
+        Leaves that are dead or unused get random factors for each entry. The loss of the parameters
+        times the factors is that of the parameters, up to the assumptions.
+        """
+        logarithms = self.solution.random_logarithms(rng)
+        found = dict(zip(self.leaves, range(len(self.leaves)), strict=True))
+
+        def factors(name: str) -> np.ndarray:
+            leaf = trees.named_leaves(params)[name]
+            if found[name] in logarithms:
+                return np.exp(logarithms[found[name]] / 2)
+            idle = name in self.unused or name in self.dead
+            return np.exp(rng.normal(size=trees.shape(leaf)) / 2 * idle)
+
+        return self._tree(params, factors)
 
     def mask(self, params: Params) -> PyTree:
         """A tree of bools: which leaves are invariant by themselves. Give it as an Optax mask."""
@@ -133,8 +169,12 @@ class Symmetries:
             "invariant": {name: list(axes) for name, axes in self.invariant.items()},
             "joint": [plain(group) for group in self.joint],
             "rescalings": [plain(pair) for pair in self.rescalings],
-            "axis_rescalings": [plain(pair) for pair in self.axis_rescalings],
+            "along_axes": [
+                {"exponents": plain(a.exponents), "along": a.along, "count": a.count}
+                for a in self.along_axes
+            ],
             "unused": list(self.unused),
+            "dead": list(self.dead),
             "assumptions": [assumption._asdict() for assumption in self.assumptions],
             "blockers": {name: blocker._asdict() for name, blocker in self.blockers.items()},
             "unknown": [list(entry) for entry in self.unknown],
@@ -147,11 +187,12 @@ class Symmetries:
         lines += [f"together: {_written(group)}" for group in self.joint]
         lines += [f"against each other: {_written(pair)}" for pair in self.rescalings]
         lines += [
-            "index by index against each other: "
-            + ", ".join(f"{name} axis {axis}: {c}" for (name, axis), c in pair.items())
-            for pair in self.axis_rescalings
+            f"{_sort(a.exponents)} with factors of their own: {_along(a)}" for a in self.along_axes
         ]
-        lines += [f"assumed: {a.value:g} is zero at {a.line}" for a in self.assumptions]
+        lines += [
+            f"assumed: {a.value:g} is {'zero' if abs(a.value) < 1 else 'infinite'} at {a.line}"
+            for a in self.assumptions
+        ]
         lines += [f"no rule for {name} at {line}" for name, line in self.unknown]
         return "\n".join(lines)
 
@@ -167,6 +208,8 @@ class Symmetries:
     def _verdict(self, name: str) -> str:
         if name in self.unused:
             return "not used by the loss"
+        if name in self.dead:
+            return "dead: what it adds is taken away again"
         if name in self.invariant:
             axes = self.invariant[name]
             return "invariant" + (f", each index of axes {axes} by itself" if axes else "")
@@ -179,90 +222,11 @@ def _written(exponents: Exponents) -> str:
     return ", ".join(f"{name}: {exponent}" for name, exponent in exponents.items())
 
 
-def solve(
-    walk: Walk,
-    leaves: dict[str, Any],
-    floating: dict[str, bool],
-    splits: Splits,
-    used: Sequence[bool],
-) -> Symmetries:
-    """Solves the equations that a walk collected."""
-    names = list(leaves)
-    unknowns = [i for i, name in enumerate(names) if floating[name] and used[i]]
-    degrees = Equations(need.form for need in walk.degree_needs)
-    vectors = degrees.null_space(unknowns)
-    single = {next(iter(v)) for v in vectors if len(v) == 1}
-    shared = [_named(v, names) for v in vectors if len(v) > 1]
-    factors = Equations(need.form for need in walk.axis_needs)
-    axis_vectors = factors.null_space(_axis_unknowns(unknowns, leaves, splits))
-    free = {next(iter(v)) for v in axis_vectors if len(v) == 1}
-    return Symmetries(
-        leaves=tuple(names),
-        invariant={
-            names[i]: _free_axes(i, trees.shape(leaves[names[i]]), splits, free)
-            for i in sorted(single)
-        },
-        joint=tuple(v for v in shared if min(v.values()) > 0),
-        rescalings=tuple(v for v in shared if min(v.values()) < 0),
-        axis_rescalings=tuple(
-            {(names[u.leaf], u.axis): c for u, c in v.items()} for v in axis_vectors if len(v) > 1
-        ),
-        axis_sizes=tuple(_digit_size(next(iter(v)), leaves, splits) for v in axis_vectors),
-        unused=tuple(n for i, n in enumerate(names) if floating[n] and not used[i]),
-        assumptions=_assumptions(walk, degrees),
-        blockers=_blockers(walk.degree_needs, {i: names[i] for i in unknowns if i not in single}),
-        unknown=tuple(dict.fromkeys(walk.unknown)),
-    )
+def _sort(exponents: Exponents) -> str:
+    if len(exponents) == 1:
+        return "by itself,"
+    return "together," if min(exponents.values()) > 0 else "against each other,"
 
 
-def _named(vector: Form, names: list[str]) -> Exponents:
-    """The vector by names in their order; the first of them is scaled up."""
-    ordered = sorted(vector.items())
-    sign = 1 if ordered[0][1] > 0 else -1
-    return {names[i]: sign * c for i, c in ordered}
-
-
-def _axis_unknowns(unknowns: Iterable[int], leaves: dict[str, Any], splits: Splits) -> list[Any]:
-    shapes = [trees.shape(leaf) for leaf in leaves.values()]
-    return [
-        AxisUnknown(leaf, axis, digit)
-        for leaf in unknowns
-        for axis, size in enumerate(shapes[leaf])
-        for digit, part in enumerate(splits.get((leaf, axis), (size,)))
-        if part > 1
-    ]
-
-
-def _digit_size(unknown: Any, leaves: dict[str, Any], splits: Splits) -> int:
-    shape = trees.shape(list(leaves.values())[unknown.leaf])
-    return splits.get((unknown.leaf, unknown.axis), (shape[unknown.axis],))[unknown.digit]
-
-
-def _free_axes(
-    leaf: int,
-    shape: tuple[int, ...],
-    splits: Splits,
-    free: set[Any],
-) -> tuple[int, ...]:
-    """The axes that may be scaled index by index; an axis that had to be cut is not among them."""
-    return tuple(
-        axis
-        for axis in range(len(shape))
-        if AxisUnknown(leaf, axis, 0) in free and (leaf, axis) not in splits
-    )
-
-
-def _assumptions(walk: Walk, degrees: Equations) -> tuple[Assumption, ...]:
-    """The constants beside values that do scale in some symmetry."""
-    needed = {Assumption(e.value, e.line): None for e in walk.epsilons if degrees.reduce(e.form)}
-    return tuple(needed)
-
-
-def _blockers(needs: Sequence[Need], names: dict[int, str]) -> dict[str, Blocker]:
-    """For each leaf the first operation whose need it does not meet alone."""
-    first: dict[str, Blocker] = {}
-    for need in needs:
-        for unknown in need.form:
-            if unknown in names:
-                first.setdefault(names[unknown], Blocker(need.why, need.line))
-    return first
+def _along(scaling: AxisScaling) -> str:
+    return ", ".join(f"{n}: {c} ({scaling.along[n]})" for n, c in scaling.exponents.items())

@@ -1,21 +1,21 @@
 """Rules of operations that act entry by entry: one line per family."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from wdjax.jax_compat import shape_of
-from wdjax.symmetry.prover.linear import combine
-from wdjax.symmetry.prover.values import Value, invariant, plain_axis, powered, zero
+from wdjax.symmetry.prover.digits import matched
+from wdjax.symmetry.prover.values import WHOLE, Value, invariant, plain_axes, powered, summed, zero
 from wdjax.symmetry.prover.walk import Rule, Walk
 
 
 def _operands(eqn: Any, values: tuple[Value, ...]) -> list[Value]:
     """Gives operands the shape of the result: scalars, and axes of length one, are repeated."""
     shape = shape_of(eqn.outvars[0])
-    plain = tuple(map(plain_axis, shape))
+    plain = plain_axes(shape)
 
     def repeated(value: Value) -> Value:
         if len(value.axes) != len(shape):
@@ -29,14 +29,66 @@ def _operands(eqn: Any, values: tuple[Value, ...]) -> list[Value]:
     ]
 
 
+def _everywhere(value: Value) -> list[tuple[int, int]]:
+    return [(i, i) for i in range(len(value.axes))]
+
+
+def meet(walk: Walk, values: Sequence[Value], why: str, *, epsilon: bool = False) -> Value:
+    """Returns what several values of one shape have in common: they have to scale alike.
+
+    Where `epsilon` is set, a small constant among them may be taken for zero.
+    """
+    values = walk.without_epsilon(values) if epsilon else values
+    scaling = [value for value in values if value.parts is not None]
+    if not scaling:
+        return values[0]._replace(constant=None)
+    first, *others = scaling
+    for other in others:
+        first, other = matched(walk, first, other, _everywhere(first))
+        walk.need_equal(first.parts or {}, other.parts or {}, why)
+    return first._replace(constant=None)
+
+
+def multiply(walk: Walk, a: Value, b: Value, power: int = 1) -> Value:
+    """Returns a · b^power for values of one shape."""
+    if a.parts is None or b.parts is None:
+        return zero(a.shape)
+    if not b.parts:
+        return a._replace(constant=None)
+    a, b = matched(walk, a, b, _everywhere(a))
+    parts = summed(a.parts or {}, b.parts or {}, power)
+    varies = any(key != WHOLE for key in parts)
+    return Value(parts, a.axes if varies else plain_axes(a.shape))
+
+
 def same(walk: Walk, eqn: Any, *values: Value) -> list[Value]:
     """f(cx) = c f(x), one output for each input."""
     return list(values[: len(eqn.outvars)])
 
 
+def negative(walk: Walk, eqn: Any, value: Value) -> Value:
+    """−x."""
+    return value._replace(constant=None if value.constant is None else -value.constant)
+
+
+def magnitude(walk: Walk, eqn: Any, value: Value) -> Value:
+    """|x| and other functions with f(cx) = c f(x) that change a constant."""
+    return value._replace(constant=None)
+
+
+def stop_gradient(walk: Walk, eqn: Any, value: Value) -> Value:
+    """The value must not scale, or the computed gradient is not orthogonal to the weights.
+
+    If L(w) = F(w, a(w)) with the gradient stopped at a, then L(cw) = L(w) gives ⟨w, ∂F/∂w⟩ = 0 only
+    if a(cw) = a(w).
+    """
+    walk.need_invariant(value, "a gradient is stopped at a value that scales", last=True)
+    return value
+
+
 def convert(walk: Walk, eqn: Any, value: Value) -> Value:
     """A change of dtype; to whole numbers it rounds, and then nothing may scale."""
-    if np.dtype(eqn.params["new_dtype"]).kind in "iub" and value.scales:
+    if np.dtype(eqn.params["new_dtype"]).kind in "iub" and value.parts:
         walk.need_invariant(value, "a value is rounded to a whole number")
         return invariant(shape_of(eqn.outvars[0]))
     return value
@@ -55,7 +107,7 @@ def integer_power(walk: Walk, eqn: Any, value: Value) -> Value:
 def general_power(walk: Walk, eqn: Any, *values: Value) -> Value:
     """x^y, for a known y."""
     base, exponent = _operands(eqn, values)
-    if exponent.constant is not None and not base.scales and base.degree is not None:
+    if exponent.constant is not None and base.parts == {}:
         return invariant(shape_of(eqn.outvars[0]))
     if exponent.constant is not None:
         return powered(base, Fraction(exponent.constant).limit_denominator(10**6))
@@ -69,11 +121,7 @@ def product(power: int) -> Rule:
 
     def rule(walk: Walk, eqn: Any, *values: Value) -> Value:
         left, right = _operands(eqn, values)
-        if left.degree is None or right.degree is None:
-            return zero(shape_of(eqn.outvars[0]))
-        axes = tuple(walk.product(a, b, power) for a, b in zip(left.axes, right.axes, strict=True))
-        constant = _folded(left, right, power)
-        return Value(combine((1, left.degree), (power, right.degree)), axes, constant)
+        return multiply(walk, left, right, power)._replace(constant=_folded(left, right, power))
 
     return rule
 
@@ -86,32 +134,32 @@ def _folded(left: Value, right: Value, power: int) -> float | None:
 
 def meets(why: str) -> Rule:
     """f(cx, cy) = c f(x, y): the operands have to scale alike, but for an ε."""
-    return lambda walk, eqn, *values: walk.meet(_operands(eqn, values), why, epsilon=True)
+    return lambda walk, eqn, *values: meet(walk, _operands(eqn, values), why, epsilon=True)
 
 
 def meets_exactly(why: str) -> Rule:
     """As `meets`, where a small constant is no ε: the smaller of x and ε is not nearly x."""
-    return lambda walk, eqn, *values: walk.meet(_operands(eqn, values), why)
+    return lambda walk, eqn, *values: meet(walk, _operands(eqn, values), why)
 
 
 def clamp(walk: Walk, eqn: Any, low: Value, value: Value, high: Value) -> Value:
     """min(max(x, low), high)."""
     low, value, high = _operands(eqn, (low, value, high))
-    above = walk.meet([value, low], "a value is clamped", epsilon=True)
-    return walk.meet([above, high], "a value is clamped")
+    above = meet(walk, [value, low], "a value is clamped", epsilon=True)
+    return meet(walk, [above, high], "a value is clamped")
 
 
 def select(walk: Walk, eqn: Any, which: Value, *cases: Value) -> Value:
     """The cases have to scale alike; which of them is taken must not depend on the scale."""
     walk.need_invariant(which, "a choice depends on a value that scales")
     why = "a choice is made between values that scale differently"
-    return walk.meet(cases, why, epsilon=True)
+    return meet(walk, cases, why, epsilon=True)
 
 
 def compares(walk: Walk, eqn: Any, *values: Value) -> Value:
     """X < y and its like: the answer is the same if both scale alike."""
     why = "values that scale differently are compared"
-    walk.meet(_operands(eqn, values), why, epsilon=True)
+    meet(walk, _operands(eqn, values), why, epsilon=True)
     return invariant(shape_of(eqn.outvars[0]))
 
 
@@ -140,13 +188,16 @@ def _each(rule: Callable[[str], Rule], names: str) -> dict[str, Rule]:
 
 
 ELEMENTWISE: dict[str, Rule] = {
-    **_named(same, "neg abs copy copy_p real imag conj reduce_precision stop_gradient name pvary"),
-    **_named(same, "optimization_barrier sharding_constraint psum psum2 psum_invariant pcast"),
-    **_named(same, "mesh_cast reshard"),
+    **_named(same, "copy copy_p reduce_precision name pvary pcast"),
+    **_named(same, "optimization_barrier sharding_constraint mesh_cast reshard"),
+    **_named(magnitude, "abs real imag conj psum psum2 psum_invariant pmax pmin"),
+    "stop_gradient": stop_gradient,
+    "neg": negative,
     "convert_element_type": convert,
     "mul": product(1),
     "div": product(-1),
     "square": power(2),
+    "reciprocal": power(-1),
     "integer_pow": integer_power,
     "pow": general_power,
     "sqrt": power(Fraction(1, 2)),
@@ -162,9 +213,9 @@ ELEMENTWISE: dict[str, Rule] = {
     **_named(forgets, "sign is_finite"),
     **_each(
         needs_invariance,
-        "exp exp2 expm1 log log1p tanh logistic sin cos tan asin acos atan sinh cosh asinh acosh "
-        "atanh erf erfc erf_inv lgamma digamma floor ceil round not and or xor bessel_i0e "
-        "bessel_i1e igamma igammac regularized_incomplete_beta polygamma one_minus_square "
-        "polynomial",
+        "exp exp2 expm1 log log2 log1p cumlogsumexp tanh logistic sin cos tan asin acos atan sinh "
+        "cosh asinh acosh atanh erf erfc erf_inv lgamma digamma floor ceil round not and or xor "
+        "bessel_i0e bessel_i1e igamma igammac regularized_incomplete_beta polygamma polynomial "
+        "one_minus_square",
     ),
 }

@@ -75,9 +75,14 @@ class Equations:
           >>> Equations([{"a": 1, "b": 1}]).null_space(["a", "b", "c"])
           [{'a': 1, 'b': -1}, {'c': 1}]
         """
-        return [self._vector(free) for free in unknowns if free not in self.rows]
+        return [self.vector(free) for free in unknowns if free not in self.rows]
 
-    def _vector(self, free: Any) -> Form:
+    def leaves_alone(self, unknown: Any) -> bool:
+        """Whether the unknown may be changed by itself: no equation holds it."""
+        return not self._holding.get(unknown)
+
+    def vector(self, free: Any) -> Form:
+        """Returns the solution in which one unknown that is no pivot is changed."""
         held = sorted(self._holding.get(free, ()), key=str)
         entries = {free: Fraction(1), **{pivot: -self.rows[pivot][free] for pivot in held}}
         return _integers(entries)

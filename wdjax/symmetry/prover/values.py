@@ -1,34 +1,131 @@
 """What the prover knows of one value in a jaxpr: how it scales when the parameters are scaled.
 
-Multiply leaf ℓ by c^{d_ℓ}, and along axis a by factors exp(u_{ℓ,a}[i]) that average to one in the
-logarithm. Then a value is multiplied by c^{degree}, and along each of its axes by exp(form[i]):
-degree and forms are linear in the unknowns d and u.
+The logarithm of the factor by which an entry of a leaf is multiplied is a function of its index. It
+is written as a sum of parts: one for the leaf as a whole (its degree), one for each axis, one for
+each pair of axes, and so on, as in an analysis of variance; each of them is unknown. The logarithm
+of the factor of any other value is then a sum of such parts as well, each a linear form in these
+unknowns, and a need (two terms of a sum that have to scale alike) holds if it holds part by part.
 
 An axis is a sequence of *digits*, most significant first, as in a mixed-radix number: an axis of
-length 12 that is later split into (3 heads, 4) has the digits of size 3 and 4, each with a form of
-its own. Factors along an axis are products over its digits.
+length 12 that is split into (3 heads, 4) has digits of size 3 and 4. Parts vary along digits. A
+digit has a name, so that values that are transposed or reduced keep their parts as they are.
+
+Where an operation treats the indices of a digit differently (a slice, a concatenation) the digit is
+*resolved*: along it a function is given by its value at index 0, and by the differences from it at
+each other index. Along other digits a part averages to zero.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from math import prod
 from typing import NamedTuple, TypeAlias
 
 from wdjax.symmetry.prover.linear import ZERO, Form, combine
 
 
-class AxisUnknown(NamedTuple):
-    """The factors along one digit of one axis of one leaf."""
+class Place(NamedTuple):
+    """A digit of an axis of a leaf.
+
+    Attributes:
+      axis: The axis.
+      behind: The product of the sizes of the digits behind it.
+      size: Its size.
+    """
+
+    axis: int
+    behind: int
+    size: int
+
+    def is_within(self, other: "Place") -> bool:
+        """Whether it is the other digit or a piece of it."""
+        end = self.behind * self.size
+        return (
+            self.axis == other.axis
+            and other.behind <= self.behind
+            and end <= other.behind * other.size
+        )
+
+    def pieces(self, sizes: Sequence[int]) -> "list[Place]":
+        """Returns the digits that it is cut into."""
+        ends = [prod(sizes[i + 1 :]) for i in range(len(sizes))]
+        return [
+            Place(self.axis, self.behind * end, size) for end, size in zip(ends, sizes, strict=True)
+        ]
+
+
+class Factor(NamedTuple):
+    """An unknown: one part of the factors of a leaf.
+
+    Attributes:
+      leaf: The leaf's number.
+      free: The digits along which the part varies.
+      fixed: For digits that are resolved, the index whose difference from index 0 it is.
+    """
 
     leaf: int
-    axis: int
-    digit: int
+    free: tuple[Place, ...]
+    fixed: tuple[tuple[Place, int], ...] = ()
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """All digits along which it varies."""
+        return (*self.free, *(place for place, _ in self.fixed))
+
+    def with_pieces(self, number: int, pieces: Sequence[Place]) -> "Factor":
+        """Returns the part of this part that varies along pieces of one of its digits."""
+        return self._replace(free=(*self.free[:number], *pieces, *self.free[number + 1 :]))
+
+
+class Key(NamedTuple):
+    """Where a part of a value varies.
+
+    Attributes:
+      free: Names of the digits along which it varies, in ascending order. The digits of each of
+        its unknowns are in the same order.
+      fixed: Names of resolved digits, each with the index whose difference from index 0 it is.
+    """
+
+    free: tuple[int, ...] = ()
+    fixed: tuple[tuple[int, int], ...] = ()
+
+    def varies(self, names: Iterable[int]) -> bool:
+        """Whether the part varies along a digit of one of these names."""
+        return any(n in self.free or any(n == m for m, _ in self.fixed) for n in names)
+
+    @classmethod
+    def placed(
+        cls, free: Sequence[int], fixed: Iterable[tuple[int, int]], form: Form
+    ) -> "tuple[Key, Form]":
+        """Returns the key of a part, and its form, with the digits brought in order."""
+        order = sorted(range(len(free)), key=free.__getitem__)
+        key = cls(tuple(free[i] for i in order), tuple(sorted(fixed)))
+        if order == list(range(len(free))):
+            return key, form
+        return key, {
+            unknown._replace(free=tuple(unknown.free[i] for i in order)): coefficient
+            for unknown, coefficient in form.items()
+        }
+
+
+WHOLE = Key()
+"""The part that does not vary: the degree."""
+
+Parts: TypeAlias = Mapping[Key, Form]
 
 
 class Digit(NamedTuple):
-    """Part of an axis: its size, and how the value scales along it."""
+    """Part of an axis.
+
+    Attributes:
+      size: Its size.
+      name: What the keys of parts call it; None if nothing varies along it.
+      resolved: Whether its indices are told apart.
+    """
 
     size: int
-    form: Form = ZERO
+    name: int | None = None
+    resolved: bool = False
 
 
 Axis: TypeAlias = tuple[Digit, ...]
@@ -38,51 +135,141 @@ class Value(NamedTuple):
     """How one value scales.
 
     Attributes:
-      degree: Its degree; None for a value that is zero (or NaN, or infinite) and fits every degree.
-      axes: Per axis its digits.
+      parts: The parts of the logarithm of its factor; None for a value that is zero (or NaN, or
+        infinite) and fits every factor.
+      axes: Per axis its digits. Parts vary only along digits of these, and, inside a loop, along
+        those of an axis that is looped over.
       constant: The number that it holds throughout, if that is known.
     """
 
-    degree: Form | None
+    parts: Parts | None
     axes: tuple[Axis, ...]
     constant: float | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the value."""
-        return tuple(prod(digit.size for digit in axis) for axis in self.axes)
+        return tuple(map(size_of, self.axes))
 
     @property
-    def scales(self) -> bool:
-        """Whether any unknown occurs in it."""
-        return bool(self.degree) or any(digit.form for axis in self.axes for digit in axis)
+    def names(self) -> set[int]:
+        """The names of all digits of its axes."""
+        return {d.name for axis in self.axes for d in axis if d.name is not None}
+
+
+def size_of(axis: Axis) -> int:
+    """Returns the length of an axis."""
+    return prod(digit.size for digit in axis)
+
+
+def names_of(axis: Axis) -> list[int]:
+    """Returns the names of the digits of an axis."""
+    return [digit.name for digit in axis if digit.name is not None]
+
+
+def fit_together(cuts: Iterable[int], size: int) -> bool:
+    """Whether an axis of this size can be cut at all these places."""
+    ordered = sorted({*cuts, 1, size})
+    return all(high % low == 0 for low, high in pairwise(ordered))
 
 
 def plain_axis(size: int) -> Axis:
-    """Returns an axis along which nothing scales."""
+    """Returns an axis along which nothing varies."""
     return (Digit(size),)
 
 
-def invariant(shape: tuple[int, ...], constant: float | None = None) -> Value:
-    """Returns a value of degree zero, or one that fits every degree if its constant is 0 or NaN."""
-    fits_all = constant is not None and (constant == 0 or abs(constant) == float("inf"))
-    fits_all = fits_all or (constant is not None and constant != constant)
-    return Value(None if fits_all else ZERO, tuple(map(plain_axis, shape)), constant)
+def plain_axes(shape: Iterable[int]) -> tuple[Axis, ...]:
+    """Returns axes along which nothing varies."""
+    return tuple(map(plain_axis, shape))
 
 
-def zero(shape: tuple[int, ...]) -> Value:
-    """Returns a value that fits every degree."""
-    return Value(None, tuple(map(plain_axis, shape)))
+def invariant(shape: Iterable[int], constant: float | None = None) -> Value:
+    """Returns a value that does not scale, or one that fits all if its constant is 0 or NaN."""
+    fits_all = constant is not None and (
+        constant == 0 or abs(constant) == float("inf") or constant != constant
+    )
+    return Value(None if fits_all else {}, plain_axes(shape), constant)
+
+
+def zero(shape: Iterable[int]) -> Value:
+    """Returns a value that fits every factor."""
+    return Value(None, plain_axes(shape))
 
 
 def powered(value: Value, power: Fraction | int) -> Value:
     """Returns the value raised to a power."""
     if power == 0:
         return invariant(value.shape, 1.0)
-    if value.degree is None:
+    if value.parts is None:
         return value._replace(constant=None)
+    return Value(scaled(value.parts, power), value.axes)
+
+
+def scaled(parts: Parts, factor: Fraction | int) -> Parts:
+    """Returns all parts multiplied by a number."""
+    return {key: combine((factor, form)) for key, form in parts.items()}
+
+
+def summed(a: Parts, b: Parts, factor: Fraction | int = 1) -> Parts:
+    """Returns a + factor · b, part by part, without parts that are zero."""
+    if not b:
+        return a
+    total = dict(a)
+    for key, form in b.items():
+        form = combine((1, total.pop(key, ZERO)), (factor, form))
+        if form:
+            total[key] = form
+    return total
+
+
+def renamed(value: Value, names: Mapping[int, int]) -> Value:
+    """Returns the value with digits of other names."""
+    if not names:
+        return value
+
+    def of(name: int) -> int:
+        return names.get(name, name)
+
     axes = tuple(
-        tuple(Digit(digit.size, combine((power, digit.form))) for digit in axis)
+        tuple(d if d.name is None else d._replace(name=of(d.name)) for d in axis)
         for axis in value.axes
     )
-    return Value(combine((power, value.degree)), axes)
+    parts = value.parts and dict(
+        Key.placed(tuple(map(of, key.free)), [(of(name), i) for name, i in key.fixed], form)
+        for key, form in value.parts.items()
+    )
+    return value._replace(parts=parts, axes=axes)
+
+
+def at(parts: Parts, name: int, index: int) -> Parts:
+    """Returns the parts at one index of a resolved digit."""
+    here: dict[Key, Form] = {}
+    for key, form in parts.items():
+        own = [i for n, i in key.fixed if n == name]
+        if not own or own[0] == index:
+            rest = Key(key.free, tuple(entry for entry in key.fixed if entry[0] != name))
+            here[rest] = combine((1, here.get(rest, ZERO)), (1, form))
+    return {key: form for key, form in here.items() if form}
+
+
+def total(parts: Parts | None, digits: Sequence[Digit]) -> Parts | None:
+    """Returns the sum of the parts over all indices of some digits."""
+    if parts is None:
+        return None
+    names, whole = {digit.name for digit in digits}, {}
+    for key, form in parts.items():
+        if names.isdisjoint(key.free):  # what varies freely averages to zero
+            told = {name for name, _ in key.fixed if name in names}
+            times = prod(digit.size for digit in digits if digit.name not in told)
+            rest = Key(key.free, tuple(entry for entry in key.fixed if entry[0] not in names))
+            whole = summed(whole, {rest: form}, times)
+    return whole
+
+
+def joined(points: Sequence[Parts], name: int) -> Parts:
+    """Returns parts that vary along a new resolved digit: its indices have the given parts."""
+    whole = dict(points[0])
+    for index, point in enumerate(points[1:], start=1):
+        for key, form in summed(point, points[0], -1).items():
+            whole[Key(key.free, tuple(sorted((*key.fixed, (name, index)))))] = form
+    return whole

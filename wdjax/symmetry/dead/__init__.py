@@ -1,0 +1,1 @@
+"""Parameters that a loss reads and does not depend on."""
