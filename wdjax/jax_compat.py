@@ -45,13 +45,13 @@ def without_dead_code(jaxpr: Any) -> Any:
     return live
 
 
-def source_line(eqn: Any) -> str:
+def source_line(eqn: Any) -> str | None:
     """Returns the line that an equation comes from, outside of JAX, as `file:line (function)`."""
     traceback = eqn.source_info.traceback
     for frame in traceback.frames if traceback else ():
         if not frame.file_name.startswith((JAX_FOLDER, "<frozen")):
             return f"{frame.file_name}:{frame.line_num} ({frame.function_name})"
-    return "an unknown line"
+    return None
 
 
 def shape_of(value: Any) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 import jax
 
 from wdjax import trees
-from wdjax.jax_compat import constants, shape_of, source_line, without_dead_code
+from wdjax.jax_compat import constants, shape_of, without_dead_code
 from wdjax.symmetry.dead.leaves import dead_leaves
 from wdjax.symmetry.prover.contractions import CONTRACTIONS
 from wdjax.symmetry.prover.control import CONTROL
@@ -17,7 +17,7 @@ from wdjax.symmetry.prover.loops import LOOPS
 from wdjax.symmetry.prover.pieces import PIECES
 from wdjax.symmetry.prover.structural import STRUCTURAL
 from wdjax.symmetry.prover.values import Value, invariant, zero
-from wdjax.symmetry.prover.walk import Rule, Walk
+from wdjax.symmetry.prover.walk import Rule, Walk, line_of
 from wdjax.symmetry.solve import Leaves, solve
 from wdjax.symmetry.symmetries import Assumption, Symmetries
 from wdjax.typing import Loss, Params
@@ -119,7 +119,7 @@ def _dead(
     dead, masks = dead_leaves(jaxpr, consts, count)
     if exact and masks:
         return frozenset(), []
-    return dead, [Assumption(number, source_line(eqn)) for number, eqn in masks]
+    return dead, [Assumption(number, "is infinite", line_of((eqn,))) for number, eqn in masks]
 
 
 def _held(shape: tuple[int, ...], dead: bool) -> Value:

@@ -107,14 +107,14 @@ def _digit_in_words(layout: Layout, place: Place) -> str:
 
 def _assumptions(walk: Walk, full: Equations) -> list[Assumption]:
     """The constants beside values that do scale in some symmetry."""
-    needed = [e for e in walk.epsilons if any(full.reduce(form) for form in e.forms)]
-    return list(dict.fromkeys(Assumption(e.value, e.line) for e in needed))
+    needed = [taken for taken in walk.taken if any(full.reduce(form) for form in taken.forms)]
+    return list(dict.fromkeys(Assumption(t.value, t.what, t.line) for t in needed))
 
 
 def _blockers(needs: Sequence[Need], names: Mapping[int, str]) -> dict[str, Blocker]:
     """For each leaf the first operation whose need it does not meet alone."""
     first: dict[str, Blocker] = {}
-    for need in needs:
+    for need in sorted(needs, key=lambda need: need.of_gradient):
         for unknown in need.form:
             if unknown in names and names[unknown] not in first:
                 first[names[unknown]] = Blocker(need.why, need.line)

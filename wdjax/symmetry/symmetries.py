@@ -17,14 +17,17 @@ Exponents = dict[str, Fraction | int]
 
 
 class Assumption(NamedTuple):
-    """A constant that was taken for zero, or for infinite.
+    """A constant that was taken for another number.
 
     Attributes:
-      value: The constant: usually the ε of a normalisation, or the large negative one of a mask.
+      value: The constant: usually the ε of a normalisation, which is taken for zero, or the large
+        negative one of a mask, taken for infinite.
+      what: What it was taken to be, in words.
       line: The source line.
     """
 
     value: float
+    what: str
     line: str
 
 
@@ -190,8 +193,8 @@ class Symmetries:
             f"{_sort(a.exponents)} with factors of their own: {_along(a)}" for a in self.along_axes
         ]
         lines += [
-            f"assumed: {a.value:g} is {'zero' if abs(a.value) < 1 else 'infinite'} at {a.line}"
-            for a in self.assumptions
+            f"assumed: {assumption.value:g} {assumption.what} at {assumption.line}"
+            for assumption in self.assumptions
         ]
         lines += [f"no rule for {name} at {line}" for name, line in self.unknown]
         return "\n".join(lines)

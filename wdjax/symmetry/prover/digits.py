@@ -42,7 +42,21 @@ def subsets(places: Sequence[int]) -> list[tuple[int, ...]]:
 
 def is_plain(value: Value, axis: int) -> bool:
     """Whether nothing varies along an axis."""
-    return all(digit.name is None for digit in value.axes[axis])
+    return all(digit.name is None and not digit.also for digit in value.axes[axis])
+
+
+def without_look_ups(walk: Walk, value: Value, numbers: Iterable[int]) -> Value:
+    """Along these axes nothing may vary in a way that is not known."""
+    numbers = set(numbers)
+    names = {n for i in numbers for digit in value.axes[i] for n in digit.also}
+    if not names:
+        return value
+    axes = tuple(
+        tuple(digit._replace(also=frozenset()) for digit in axis) if i in numbers else axis
+        for i, axis in enumerate(value.axes)
+    )
+    why = "an axis along which entries were looked up is cut, or joined with another"
+    return value._replace(parts=walk.need_none(value.parts, names, why), axes=axes)
 
 
 def _with_axis(value: Value, number: int, axis: Axis) -> Value:
@@ -50,11 +64,23 @@ def _with_axis(value: Value, number: int, axis: Axis) -> Value:
     return value._replace(axes=axes)
 
 
+def look_up(walk: Walk, value: Value, number: int) -> tuple[Value, set[int]]:
+    """Takes one index of an axis that is not known, and leaves the axis with length one.
+
+    What varies along the axis varies with the index; its names are returned. Where the index varies
+    along axes, so do these.
+    """
+    names = {name: walk.fresh() for name in names_of(value.axes[number])}
+    value = renamed(value, names)
+    return _with_axis(value, number, plain_axis(1)), set(names.values())
+
+
 def cut(walk: Walk, value: Value, number: int, cuts: Iterable[int]) -> Value:
     """Cuts the digits of an axis where the product of the sizes behind is in `cuts`.
 
     What varies along a digit is cut with it, and so are the unknowns.
     """
+    value = without_look_ups(walk, value, [number])
     axis = value.axes[number]
     size = size_of(axis)
     wanted = sorted({size, 1, *cuts, *cuts_of(axis)}, reverse=True)
@@ -143,6 +169,7 @@ def _ask_for(walk: Walk, value: Value, name: int) -> None:
 
 def resolve(walk: Walk, value: Value, number: int, places: Iterable[int]) -> Value:
     """Tells the indices apart of the digits at these places of an axis."""
+    value = without_look_ups(walk, value, [number])
     axis = list(value.axes[number])
     for place in places:
         digit = axis[place]
@@ -159,6 +186,10 @@ def resolve(walk: Walk, value: Value, number: int, places: Iterable[int]) -> Val
 
 def aligned(walk: Walk, values: Sequence[Value], numbers: Sequence[int]) -> list[Value]:
     """Gives several values the same digits along one axis of each."""
+    values = [
+        without_look_ups(walk, value, [number])
+        for value, number in zip(values, numbers, strict=True)
+    ]
     pairs = list(zip(values, numbers, strict=True))
     if len({v.axes[n] for v, n in pairs}) == 1 and is_plain(*pairs[0]):
         return list(values)
@@ -208,7 +239,15 @@ def matched(
             b = _named(b, j, a.axes[i])
         else:
             a, b = aligned(walk, (a, b), (i, j))
-    return a, _apart(walk, a, b, {j for _, j in pairs})
+    b = _apart(walk, a, b, {j for _, j in pairs})
+    for i, j in pairs:
+        if a.axes[i] != b.axes[j]:  # what was looked up in one of them has another name now
+            both = tuple(
+                one._replace(also=one.also | other.also)
+                for one, other in zip(a.axes[i], b.axes[j], strict=True)
+            )
+            a, b = _with_axis(a, i, both), _with_axis(b, j, both)
+    return a, b
 
 
 def _same_form(a: Axis, b: Axis) -> bool:
@@ -217,6 +256,7 @@ def _same_form(a: Axis, b: Axis) -> bool:
         one.size == other.size
         and one.resolved == other.resolved
         and None not in (one.name, other.name)
+        and not (one.also or other.also)
         for one, other in zip(a, b, strict=True)
     )
 
@@ -230,6 +270,7 @@ def _apart(walk: Walk, a: Value, b: Value, paired: set[int]) -> Value:
 
 def regrouped_axes(walk: Walk, value: Value, shape: Sequence[int]) -> Value:
     """Deals the digits of all axes, in order, out to axes of other lengths."""
+    value = without_look_ups(walk, value, range(len(value.axes)))
     if not value.names:
         return value._replace(axes=plain_axes(shape))
     flat = tuple(digit for axis in value.axes for digit in axis if digit.size != 1)

@@ -8,7 +8,16 @@ import numpy as np
 
 from wdjax.jax_compat import shape_of
 from wdjax.symmetry.prover.digits import matched
-from wdjax.symmetry.prover.values import WHOLE, Value, invariant, plain_axes, powered, summed, zero
+from wdjax.symmetry.prover.values import (
+    WHOLE,
+    Value,
+    invariant,
+    plain_axes,
+    powered,
+    stopped,
+    summed,
+    zero,
+)
 from wdjax.symmetry.prover.walk import Rule, Walk
 
 
@@ -77,13 +86,14 @@ def magnitude(walk: Walk, eqn: Any, value: Value) -> Value:
 
 
 def stop_gradient(walk: Walk, eqn: Any, value: Value) -> Value:
-    """The value must not scale, or the computed gradient is not orthogonal to the weights.
+    """The value is as one of leaves of its own.
 
-    If L(w) = F(w, a(w)) with the gradient stopped at a, then L(cw) = L(w) gives ⟨w, ∂F/∂w⟩ = 0 only
-    if a(cw) = a(w).
+    If L(w) = F(w, a(w)) with the gradient stopped at a, then what L(cw) = L(w) says of the gradient
+    as it is computed, ⟨w, ∂F/∂w⟩ = 0, holds if F is blind to the scale of w and of a each.
     """
-    walk.need_invariant(value, "a gradient is stopped at a value that scales", last=True)
-    return value
+    if value.parts is None:
+        return value
+    return value._replace(parts={key: stopped(form) for key, form in value.parts.items()})
 
 
 def convert(walk: Walk, eqn: Any, value: Value) -> Value:
@@ -150,17 +160,34 @@ def clamp(walk: Walk, eqn: Any, low: Value, value: Value, high: Value) -> Value:
 
 
 def select(walk: Walk, eqn: Any, which: Value, *cases: Value) -> Value:
-    """The cases have to scale alike; which of them is taken must not depend on the scale."""
+    """The cases have to scale alike; which of them is taken must not depend on the scale.
+
+    A constant that stands in for a value where that is zero is taken never to be used.
+    """
     walk.need_invariant(which, "a choice depends on a value that scales")
+    if which.usual is not None and not walk.exact:
+        value, instead = cases[which.usual], cases[not which.usual]
+        if value.parts and instead.constant is not None and instead.parts is not None:
+            walk.take(instead, "is never used, in place of a zero,", value.parts)
+            return value
     why = "a choice is made between values that scale differently"
     return meet(walk, cases, why, epsilon=True)
 
 
-def compares(walk: Walk, eqn: Any, *values: Value) -> Value:
-    """X < y and its like: the answer is the same if both scale alike."""
+def compares(usual: bool | None) -> Rule:
+    """X < y and its like: the answer is the same if both scale alike.
+
+    Where x scales and y is zero, `usual` says whether it holds if x is not zero.
+    """
     why = "values that scale differently are compared"
-    meet(walk, _operands(eqn, values), why, epsilon=True)
-    return invariant(shape_of(eqn.outvars[0]))
+
+    def rule(walk: Walk, eqn: Any, *values: Value) -> Value:
+        meet(walk, _operands(eqn, values), why, epsilon=True)
+        with_zero = any(value.parts for value in values) and any(v.constant == 0 for v in values)
+        out = invariant(shape_of(eqn.outvars[0]))
+        return out._replace(usual=usual if with_zero else None)
+
+    return rule
 
 
 def forgets(walk: Walk, eqn: Any, *values: Value) -> Value:
@@ -209,7 +236,9 @@ ELEMENTWISE: dict[str, Rule] = {
     "rem": meets_exactly("a remainder of values that scale differently"),
     "clamp": clamp,
     "select_n": select,
-    **_named(compares, "eq ne lt le gt ge atan2 eq_to le_to lt_to"),
+    **_named(compares(None), "lt le gt ge atan2 eq_to le_to lt_to"),
+    "eq": compares(False),
+    "ne": compares(True),
     **_named(forgets, "sign is_finite"),
     **_each(
         needs_invariance,

@@ -4,7 +4,16 @@ from collections.abc import Sequence
 from math import gcd
 from typing import Any
 
-from wdjax.symmetry.prover.digits import POINTS, aligned, cut, cuts_of, is_plain, resolve
+from wdjax.symmetry.prover.digits import (
+    POINTS,
+    aligned,
+    cut,
+    cuts_of,
+    is_plain,
+    look_up,
+    resolve,
+    without_look_ups,
+)
 from wdjax.symmetry.prover.elementwise import meet
 from wdjax.symmetry.prover.values import (
     Digit,
@@ -26,6 +35,8 @@ def _with_axis(value: Value, number: int, axis: Any) -> Value:
 def part(walk: Walk, value: Value, number: int, start: int, stop: int) -> Value:
     """Returns the entries of an axis from start to stop."""
     size = size_of(value.axes[number])
+    if (start, stop) != (0, size):
+        value = without_look_ups(walk, value, [number])
     if (start, stop) == (0, size) or value.parts is None or is_plain(value, number):
         kept = value.axes[number] if stop - start == size else plain_axis(stop - start)
         return _with_axis(value, number, kept)
@@ -85,6 +96,7 @@ def static_slice(walk: Walk, eqn: Any, value: Value) -> Value:
 
 def _every(walk: Walk, value: Value, number: int, start: int, stop: int, stride: int) -> Value:
     """x[start:stop:stride]: an index of the last digit, where the stride goes round evenly."""
+    value = without_look_ups(walk, value, [number])
     size = size_of(value.axes[number])
     count = -(-(stop - start) // stride)
     even = size % stride == 0 and start < stride and count == size // stride
@@ -119,6 +131,8 @@ def dynamic_slice(walk: Walk, eqn: Any, value: Value, *starts: Value) -> Value:
         if start is not None:
             first = min(max(int(start), 0), length - size)
             value = part(walk, value, number, first, first + size)
+        elif size == 1:
+            value, _ = look_up(walk, value, number)
         else:
             value = walk.need_plain(value, [number], "a part of an axis is taken")
             value = _with_axis(value, number, plain_axis(size))

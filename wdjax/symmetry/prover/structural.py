@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from wdjax.jax_compat import shape_of
-from wdjax.symmetry.prover.digits import regrouped_axes
+from wdjax.symmetry.prover.digits import look_up, regrouped_axes, without_look_ups
 from wdjax.symmetry.prover.elementwise import meet
 from wdjax.symmetry.prover.values import (
     Value,
@@ -78,6 +78,7 @@ def index_reduction(walk: Walk, eqn: Any, value: Value, *rest: Value) -> Value:
 def reduce_product(walk: Walk, eqn: Any, value: Value) -> Value:
     """A product of n entries has n times the degree; what averages to zero leaves it alone."""
     gone = eqn.params["axes"]
+    value = without_look_ups(walk, value, gone)
     digits = [digit for i in gone for digit in value.axes[i]]
     return without_axes(value._replace(parts=total(value.parts, digits)), gone)
 
@@ -136,15 +137,25 @@ def update_part(walk: Walk, eqn: Any, value: Value, update: Value, *indices: Val
 
 
 def gather(walk: Walk, eqn: Any, value: Value, indices: Value) -> Value:
-    """Entries are looked up: axes that are taken whole keep their digits."""
+    """Entries are looked up: axes that are taken whole keep their digits.
+
+    What varies along an axis of which one index is taken varies along the axes of the indices.
+    """
     numbers, sizes = eqn.params["dimension_numbers"], eqn.params["slice_sizes"]
     axes = list(plain_axes(shape_of(eqn.outvars[0])))
     dropped = {*numbers.collapsed_slice_dims, *numbers.operand_batching_dims}
     kept = (axis for axis in range(len(value.axes)) if axis not in dropped)
     places = dict(zip(kept, numbers.offset_dims, strict=True))
     whole = {axis for axis in places if sizes[axis] == value.shape[axis]}
-    partial = [axis for axis in range(len(value.axes)) if axis not in whole]
+    partial = [axis for axis in places if axis not in whole]
     value = walk.need_plain(value, partial, "entries are looked up along an axis")
+    found: set[int] = set()
+    for axis in dropped:
+        value, names = look_up(walk, value, axis)
+        found |= names
+    for i, axis in enumerate(axes):
+        if i not in numbers.offset_dims:
+            axes[i] = tuple(digit._replace(also=frozenset(found)) for digit in axis)
     for axis in whole:
         axes[places[axis]] = value.axes[axis]
     return Value(value.parts, tuple(axes))

@@ -19,7 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from math import prod
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from wdjax.symmetry.prover.linear import ZERO, Form, combine
 
@@ -61,11 +61,13 @@ class Factor(NamedTuple):
       leaf: The leaf's number.
       free: The digits along which the part varies.
       fixed: For digits that are resolved, the index whose difference from index 0 it is.
+      stopped: Whether it is that of the leaf as values see it at which gradients are stopped.
     """
 
     leaf: int
     free: tuple[Place, ...]
     fixed: tuple[tuple[Place, int], ...] = ()
+    stopped: bool = False
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -89,9 +91,14 @@ class Key(NamedTuple):
     free: tuple[int, ...] = ()
     fixed: tuple[tuple[int, int], ...] = ()
 
+    @property
+    def names(self) -> tuple[int, ...]:
+        """The names of all digits along which the part varies."""
+        return (*self.free, *(name for name, _ in self.fixed)) if self.fixed else self.free
+
     def varies(self, names: Iterable[int]) -> bool:
         """Whether the part varies along a digit of one of these names."""
-        return any(n in self.free or any(n == m for m, _ in self.fixed) for n in names)
+        return not set(self.names).isdisjoint(names)
 
     @classmethod
     def placed(
@@ -121,11 +128,13 @@ class Digit(NamedTuple):
       size: Its size.
       name: What the keys of parts call it; None if nothing varies along it.
       resolved: Whether its indices are told apart.
+      also: Names of what varies along it in a way that is not known, as what is looked up does.
     """
 
     size: int
     name: int | None = None
     resolved: bool = False
+    also: frozenset[int] = frozenset()
 
 
 Axis: TypeAlias = tuple[Digit, ...]
@@ -140,11 +149,13 @@ class Value(NamedTuple):
       axes: Per axis its digits. Parts vary only along digits of these, and, inside a loop, along
         those of an axis that is looped over.
       constant: The number that it holds throughout, if that is known.
+      usual: For a comparison of a value that scales with zero: whether it holds for other values.
     """
 
     parts: Parts | None
     axes: tuple[Axis, ...]
     constant: float | None = None
+    usual: bool | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -153,8 +164,34 @@ class Value(NamedTuple):
 
     @property
     def names(self) -> set[int]:
-        """The names of all digits of its axes."""
-        return {d.name for axis in self.axes for d in axis if d.name is not None}
+        """The names of all that varies along its axes."""
+        return {name for axis in self.axes for name in names_of(axis)}
+
+
+def stopped(form: Form) -> Form:
+    """Returns a form in the unknowns of the leaves as values see them at which gradients stop."""
+    return {_stopped(unknown): coefficient for unknown, coefficient in form.items()}
+
+
+def _stopped(unknown: Any) -> Any:
+    if isinstance(unknown, int):
+        return Factor(unknown, (), (), True)
+    return unknown._replace(stopped=True) if isinstance(unknown, Factor) else unknown
+
+
+def settled(form: Form) -> list[Form]:
+    """Returns the equations that `form = 0` comes to: unknowns behind stopped gradients apart."""
+    hidden = {u: c for u, c in form.items() if isinstance(u, Factor) and u.stopped}
+    if not hidden:
+        return [form]
+    shown = {u: c for u, c in form.items() if u not in hidden}
+    return [shown, {_started(u): c for u, c in hidden.items()}]
+
+
+def _started(unknown: Factor) -> Any:
+    if not unknown.free and not unknown.fixed:
+        return unknown.leaf
+    return unknown._replace(stopped=False)
 
 
 def size_of(axis: Axis) -> int:
@@ -163,8 +200,9 @@ def size_of(axis: Axis) -> int:
 
 
 def names_of(axis: Axis) -> list[int]:
-    """Returns the names of the digits of an axis."""
-    return [digit.name for digit in axis if digit.name is not None]
+    """Returns the names of all that varies along an axis."""
+    own = [digit.name for digit in axis if digit.name is not None]
+    return own + [name for digit in axis for name in digit.also]
 
 
 def fit_together(cuts: Iterable[int], size: int) -> bool:
@@ -230,10 +268,11 @@ def renamed(value: Value, names: Mapping[int, int]) -> Value:
     def of(name: int) -> int:
         return names.get(name, name)
 
-    axes = tuple(
-        tuple(d if d.name is None else d._replace(name=of(d.name)) for d in axis)
-        for axis in value.axes
-    )
+    def digit(old: Digit) -> Digit:
+        name = None if old.name is None else of(old.name)
+        return old._replace(name=name, also=frozenset(map(of, old.also)))
+
+    axes = tuple(tuple(map(digit, axis)) for axis in value.axes)
     parts = value.parts and dict(
         Key.placed(tuple(map(of, key.free)), [(of(name), i) for name, i in key.fixed], form)
         for key, form in value.parts.items()

@@ -9,13 +9,13 @@ import numpy as np
 from wdjax.jax_compat import constants, is_literal, open_jaxpr, shape_of, source_line
 from wdjax.symmetry.prover.linear import Form
 from wdjax.symmetry.prover.values import (
-    WHOLE,
     Parts,
     Place,
     Value,
     invariant,
     names_of,
     plain_axis,
+    settled,
     size_of,
     summed,
 )
@@ -30,36 +30,40 @@ class Need(NamedTuple):
     Attributes:
       form: The form that has to vanish.
       why: What needs it, in words.
-      eqn: The operation in the jaxpr; None for the loss as a whole.
+      eqns: The operation in the jaxpr, last, and those that it is inside of.
+      of_gradient: Whether it is only there because a gradient is stopped.
     """
 
     form: Form
     why: str
-    eqn: Any | None
+    eqns: tuple[Any, ...]
+    of_gradient: bool
 
     @property
     def line(self) -> str:
         """The source line."""
-        return source_line(self.eqn) if self.eqn is not None else "the value of the loss"
+        return line_of(self.eqns) if self.eqns else "the value of the loss"
 
 
-class Epsilon(NamedTuple):
-    """A small constant that was added to, or compared with, a value that scales.
+class Taken(NamedTuple):
+    """A constant that was taken for another number, beside a value that scales.
 
     Attributes:
       value: The constant.
+      what: What it was taken to be, in words.
       forms: How that value scales.
-      eqn: The operation in the jaxpr.
+      eqns: The operation in the jaxpr, last, and those that it is inside of.
     """
 
     value: float
+    what: str
     forms: tuple[Form, ...]
-    eqn: Any
+    eqns: tuple[Any, ...]
 
     @property
     def line(self) -> str:
         """The source line."""
-        return source_line(self.eqn)
+        return line_of(self.eqns)
 
 
 Rule = Callable[..., Value | Sequence[Value]]
@@ -70,19 +74,20 @@ class Walk:
     """One pass over a jaxpr.
 
     Attributes:
-      epsilons: Small constants that were taken for zero.
+      needs: Equations between the unknowns.
+      taken: Constants that were taken for other numbers.
+      exact: Whether no constant may be.
       unknown: Primitives without a rule that met a value that scales, with their source lines.
       requests: Leaves and digits of them whose indices the next walk should tell apart.
     """
 
     def __init__(self, rules: dict[str, Rule], *, exact: bool):
-        self._needs: list[Need] = []
-        self._last: list[Need] = []
-        self.epsilons: list[Epsilon] = []
+        self.needs: list[Need] = []
+        self.taken: list[Taken] = []
         self.unknown: list[tuple[str, str]] = []
         self.requests: set[tuple[int, Place]] = set()
         self._rules = rules
-        self._exact = exact
+        self.exact = exact
         self._within: list[Any] = []
         self._names = count()
 
@@ -123,7 +128,7 @@ class Walk:
         name = eqn.primitive.name
         self._within.append(eqn)
         if eqn.outvars and any(value.parts for value in values):
-            self.unknown.append((name, source_line(eqn)))
+            self.unknown.append((name, line_of(self._within)))
             for value in values:
                 self.need_invariant(value, f"no rule for the primitive {name!r}")
         self._within.pop()
@@ -133,30 +138,26 @@ class Walk:
         """Returns a name that no digit has."""
         return next(self._names)
 
-    @property
-    def needs(self) -> list[Need]:
-        """Equations between the unknowns; those first that say most about why they are there."""
-        return self._needs + self._last
-
     def mark(self) -> tuple[int, ...]:
         """Returns how far the walk has come, for `since` and `undo`."""
-        return tuple(map(len, (self._needs, self._last, self.epsilons, self.unknown)))
+        return tuple(map(len, (self.needs, self.taken, self.unknown)))
 
     def since(self, mark: tuple[int, ...]) -> list[Form]:
         """Returns the equations that were added after a mark."""
-        return [need.form for need in (*self._needs[mark[0] :], *self._last[mark[1] :])]
+        return [need.form for need in self.needs[mark[0] :]]
 
     def undo(self, mark: tuple[int, ...]) -> None:
         """Takes back all that was noted after a mark."""
-        noted = (self._needs, self._last, self.epsilons, self.unknown)
+        noted = (self.needs, self.taken, self.unknown)
         for entries, length in zip(noted, mark, strict=True):
             del entries[length:]
 
-    def need_zero(self, form: Form, why: str, *, last: bool = False) -> None:
-        """Adds the equation form = 0; `last` if any other reason tells a reader more."""
+    def need_zero(self, form: Form, why: str) -> None:
+        """Adds the equation form = 0."""
         if form:
-            need = Need(form, why, self._within[-1] if self._within else None)
-            (self._last if last else self._needs).append(need)
+            parts, within = settled(form), tuple(self._within)
+            of_gradient = len(parts) > 1
+            self.needs += [Need(part, why, within, of_gradient) for part in parts if part]
 
     def need_none(self, parts: Parts | None, names: Iterable[int], why: str) -> Parts | None:
         """Nothing may vary along digits of these names; returns the other parts."""
@@ -179,28 +180,35 @@ class Walk:
         )
         return value._replace(parts=self.need_none(value.parts, names, why), axes=plain)
 
-    def need_invariant(self, value: Value, why: str, *, last: bool = False) -> None:
+    def need_invariant(self, value: Value, why: str) -> None:
         """Nothing may scale this value."""
         for form in (value.parts or {}).values():
-            self.need_zero(form, why, last=last)
+            self.need_zero(form, why)
 
     def need_equal(self, a: Parts, b: Parts, why: str) -> None:
         """Two values whose digits have the same names have to scale alike."""
         for form in summed(a, b, -1).values() if a is not b else ():
             self.need_zero(form, why)
 
-    def take_for_zero(self, value: Value, beside: Parts) -> Value:
-        """Notes that a constant is taken for zero beside a value that scales."""
+    def take(self, value: Value, what: str, beside: Parts) -> Value:
+        """Takes a constant to fit beside a value that scales, and notes it."""
         assert value.constant is not None
-        self.epsilons.append(Epsilon(value.constant, tuple(beside.values()), self._within[-1]))
+        forms = tuple(part for form in beside.values() for part in settled(form) if part)
+        self.taken.append(Taken(value.constant, what, forms, tuple(self._within)))
         return value._replace(parts=None)
 
     def without_epsilon(self, values: Sequence[Value]) -> Sequence[Value]:
         """Takes small constants beside values that scale for zero, and notes it."""
         scaling = next((value.parts for value in values if value.parts), None)
-        if self._exact or scaling is None or not scaling.get(WHOLE):
+        if self.exact or scaling is None:
             return values
-        return [self.take_for_zero(v, scaling) if _is_small(v) else v for v in values]
+        return [self.take(v, "is zero", scaling) if _is_small(v) else v for v in values]
+
+
+def line_of(eqns: Sequence[Any]) -> str:
+    """Returns the source line of the last of some operations, or of what it is inside of."""
+    lines = (source_line(eqn) for eqn in reversed(eqns))
+    return next((line for line in lines if line is not None), "an unknown line")
 
 
 def _is_small(value: Value) -> bool:
