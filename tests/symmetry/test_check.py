@@ -6,6 +6,7 @@ from jax import lax
 from tests.symmetry.architectures import ZOO
 from wdjax.symmetry import check, find, register_rule
 from wdjax.symmetry.find import RULES
+from wdjax.symmetry.prover.values import WHOLE
 
 SOME = ["batch_norm_cnn", "qk_normed_attention", "pre_layer_norm_transformer", "auxiliary_output",
         "scanned_batch_norm_layers", "relu_mlp", "linen_batch_norm_resnet"]  # fmt: skip
@@ -16,11 +17,46 @@ def test_what_is_proved_is_not_refuted(name):
     loss, params, args = ZOO[name][0](np.random.default_rng(3))
     found = find(loss, params, *args)
     checked = check(found, loss, params, *args)
-    assert [c.scaling for c in checked] == list(found.basis)
+    families = [family.exponents for family in found.along_axes]
+    assert [c.scaling for c in checked] == [*found.basis, *families]
     for one in checked:
         assert not one.refuted, one
         assert one.loss_change < 1e-9
         assert one.alignment < 1e-9
+
+
+def test_a_wrong_rule_for_an_axis_is_found_out():
+    right = RULES["reduce_sum"]
+    try:
+
+        @register_rule("reduce_sum")
+        def anything(walk, eqn, value):
+            kept = [axis for i, axis in enumerate(value.axes) if i not in eqn.params["axes"]]
+            return value._replace(
+                parts=value.parts and {WHOLE: value.parts[WHOLE]}, axes=tuple(kept)
+            )
+
+        def loss(params):
+            return params["w"][0] / jnp.sqrt(jnp.sum(params["w"] ** 2) * jnp.sum(params["v"] ** 2))
+
+        params = {"w": jnp.array([1.0, 2.0]), "v": jnp.array([3.0, 1.0])}
+        found = find(loss, params)
+        assert any(one.refuted for one in check(found, loss, params))
+    finally:
+        RULES["reduce_sum"] = right
+
+
+def test_a_gradient_of_nothing_but_rounding_is_zero():
+    def loss(params):  # only the signs of g matter
+        y = params["x"] * params["g"]
+        return jnp.mean(jnp.tanh((y - y.mean(0)) / y.std(0)) @ params["v"])
+
+    rng = np.random.default_rng(0)
+    shapes = {"x": (8, 3), "g": (3,), "v": (3,)}
+    params = {name: jnp.asarray(rng.normal(size=shape)) for name, shape in shapes.items()}
+    found = find(loss, params)
+    assert found.invariant["g"] == (0,)
+    assert not any(one.refuted for one in check(found, loss, params))
 
 
 def test_a_wrong_rule_is_found_out():

@@ -57,7 +57,7 @@ def test_it_reads_as_a_table_and_as_json(network):
     assert "w     invariant, each index of axes (1,) by itself" in text
     assert "together: b: 1, g: 1" in text
     assert "not invariant: values that scale differently are added" in text
-    assert "architectures.py" in text
+    assert "norms.py" in text
     assert "assumed: 1e-30 is zero" in text
     assert json.loads(json.dumps(found.to_dict()))["dimension"] == found.dimension
     assert "<table" in found._repr_html_()
@@ -86,6 +86,61 @@ def test_unused_and_fixed_leaves_are_named():
     assert found.invariant == {"w": (1,)}
     assert "n     held fixed" in str(found)
     assert "idle  not used by the loss" in str(found)
+
+
+def test_dead_leaves_are_named():
+    loss, params, args = ZOO["bias_before_batch_norm"].build(np.random.default_rng(0))
+    found = find(loss, params, *args)
+    assert found.dead == ("b",)
+    assert "b     dead: what it adds is taken away again" in str(found)
+    assert found.to_dict()["dead"] == ["b"]
+    assert found.mask(params) == {"w": True, "b": False, "head": False}
+
+
+def test_a_mask_that_a_dead_leaf_rests_on_is_assumed():
+    def loss(params, x):
+        scores = x @ params["k"] + params["b"]
+        masked = jnp.where(jnp.tril(jnp.ones((4, 4), bool)), scores, -1e30)
+        return jnp.mean(jax.nn.softmax(masked) ** 2)
+
+    params = {"k": jnp.ones((3, 4)), "b": jnp.ones((4, 1))}
+    found = find(loss, params, jnp.ones((4, 3)))
+    assert found.dead == ("b",)
+    assert "assumed: -1e+30 is infinite at" in str(found)
+    assert not find(loss, params, jnp.ones((4, 3)), exact=True).dead
+
+
+def test_factors_along_axes_are_told_in_words():
+    heads = find(*unpacked("grouped_query_attention")).along_axes
+    assert heads[0].exponents == {"k": 1, "q": -1}
+    assert heads[0].along == {"k": "axis 1", "q": "axis 1 as [2]×2×[2]"}
+    assert heads[0].count == 3
+    fused = find(*unpacked("fused_heads_by_split"))
+    assert "qkv (part 2 of axis 1 as [3]×2×2): -1 (axis 1)" in str(fused)
+    groups = find(*unpacked("group_norm_mlp"))
+    assert groups.invariant == {"w": ()}
+    assert "by itself, with factors of their own: w: 1 (axis 1 as [2]×4)" in str(groups)
+
+
+def test_a_constant_in_place_of_a_zero_is_assumed_not_to_be_used():
+    def loss(params):
+        norm = jnp.linalg.norm(params["w"])
+        return jnp.tanh(params["w"][0] / jnp.where(norm == 0, 1.0, norm))
+
+    found = find(loss, {"w": jnp.ones(2)})
+    assert found.invariant == {"w": ()}
+    assert "1 is never used, in place of a zero, at" in str(found)
+    assert not find(loss, {"w": jnp.ones(2)}, exact=True).invariant
+
+
+def test_a_stopped_gradient_is_no_symmetry_of_the_gradient():
+    def loss(params, stop):
+        norm = jnp.linalg.norm(params["w"])
+        return jnp.tanh(params["w"][0] / (jax.lax.stop_gradient(norm) if stop else norm))
+
+    params = {"w": jnp.array([3.0, 4.0])}
+    assert find(lambda p: loss(p, False), params).invariant == {"w": ()}
+    assert not find(lambda p: loss(p, True), params).invariant
 
 
 def test_a_scanned_leaf_has_an_answer_per_layer():

@@ -1,12 +1,12 @@
 """From the equations of a walk to the symmetries of the loss."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from wdjax.symmetry.prover.layout import Layout
 from wdjax.symmetry.prover.linear import Equations, Form
 from wdjax.symmetry.prover.solution import Family, Solution
-from wdjax.symmetry.prover.values import Factor, Place
+from wdjax.symmetry.prover.values import Place
 from wdjax.symmetry.prover.walk import Need, Walk
 from wdjax.symmetry.symmetries import Assumption, AxisScaling, Blocker, Exponents, Symmetries
 
@@ -65,44 +65,43 @@ def _named(vector: Form, names: tuple[str, ...]) -> Exponents:
 
 
 def _described(family: Family, names: Sequence[str], layouts: Mapping[int, Layout]) -> AxisScaling:
-    whole = {leaf: _whole_axes(layouts[leaf], f) for leaf, f in family.factors.items()}
-    return AxisScaling(
-        {names[leaf]: c for leaf, c in family.exponents.items()},
-        {
-            names[leaf]: _in_words(layouts[leaf], factors, whole[leaf])
-            for leaf, factors in family.factors.items()
-        },
-        {names[leaf]: axes for leaf, axes in whole.items()},
-        family.count,
-    )
+    exponents: Exponents = {}
+    along: dict[str, str] = {}
+    for leaf, of_leaf in family.exponents.items():
+        for fixed, exponent in of_leaf.items():
+            label = names[leaf] + "".join(
+                f" (part {index} of {_axis_in_words(layouts[leaf], place.axis, [place])})"
+                for place, index in fixed
+            )
+            exponents[label] = exponent
+            along[label] = _in_words(layouts[leaf], family.varying[leaf])
+    return AxisScaling(exponents, along, family.count)
 
 
-def _whole_axes(layout: Layout, factors: Sequence[Factor]) -> tuple[int, ...] | None:
-    """The axes along which the factors vary freely; None if they do so only along parts."""
-    axes = {place.axis for factor in factors for place in factor.places}
-    wanted = {u for u in layout.unknowns() if {place.axis for place in u.places} <= axes}
-    return tuple(sorted(axes)) if wanted == set(factors) else None
-
-
-def _in_words(layout: Layout, factors: Sequence[Factor], whole: tuple[int, ...] | None) -> str:
-    if not factors:
+def _in_words(layout: Layout, varying: Collection[tuple[Place, ...]]) -> str:
+    """Says along which axes, or digits of axes, factors vary."""
+    subsets = sorted({subset for subset in varying if subset})
+    digits = {place for subset in subsets for place in subset}
+    if not digits:
         return "everywhere alike"
-    if whole is not None:
-        return f"axis {whole[0]}" if len(whole) == 1 else f"axes {whole}"
-    return " and ".join(dict.fromkeys(_part_in_words(layout, factor) for factor in factors))
+    if len(subsets) == 2 ** len(digits) - 1:
+        return _digits_in_words(layout, digits)
+    return " and ".join(_digits_in_words(layout, subset) for subset in subsets)
 
 
-def _part_in_words(layout: Layout, factor: Factor) -> str:
-    free = [_digit_in_words(layout, place) for place in factor.free]
-    fixed = [f"index {i} of {_digit_in_words(layout, place)}" for place, i in factor.fixed]
-    return " by ".join([*free, *fixed])
+def _digits_in_words(layout: Layout, places: Collection[Place]) -> str:
+    """The axes of some digits; where an axis has others, those that are meant in brackets."""
+    axes = sorted({place.axis for place in places})
+    return " by ".join(_axis_in_words(layout, axis, places) for axis in axes)
 
 
-def _digit_in_words(layout: Layout, place: Place) -> str:
-    if place.size == layout.shape[place.axis]:
-        return f"axis {place.axis}"
-    sizes = "×".join(str(digit.size) for digit in layout.digits(place.axis))
-    return f"the {place.size} of axis {place.axis} as {sizes}"
+def _axis_in_words(layout: Layout, axis: int, places: Collection[Place]) -> str:
+    digits = layout.digits(axis)
+    free = {digit for digit in digits if not layout.is_told(digit)}
+    if free == {place for place in places if place.axis == axis}:
+        return f"axis {axis}"
+    sizes = (f"[{digit.size}]" if digit in places else f"{digit.size}" for digit in digits)
+    return f"axis {axis} as {'×'.join(sizes)}"
 
 
 def _assumptions(walk: Walk, full: Equations) -> list[Assumption]:

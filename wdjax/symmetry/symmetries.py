@@ -47,15 +47,14 @@ class AxisScaling(NamedTuple):
     """A scaling by factors that vary along axes, in one leaf or in several.
 
     Attributes:
-      exponents: {path: exponent}: the leaf is multiplied by the factors to this power.
-      along: {path: where they vary}, in words; "everywhere alike" if they do not.
-      axes: {path: axes}, where they vary freely along whole axes; None for other leaves.
+      exponents: {leaf: exponent}: the leaf is multiplied by the factors to this power. A leaf is
+        named by its path, or, if only a part of it is scaled, by the path and that part.
+      along: {leaf: where they vary}, in words; "everywhere alike" if they do not.
       count: How many factors may be chosen independently, their common factor aside.
     """
 
     exponents: Exponents
     along: dict[str, str]
-    axes: dict[str, tuple[int, ...] | None]
     count: int
 
 

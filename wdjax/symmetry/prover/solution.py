@@ -1,10 +1,11 @@
 """The scalings that meet all needs of a walk: how many there are, and how they vary."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -12,20 +13,25 @@ from wdjax.symmetry.prover.layout import Layout
 from wdjax.symmetry.prover.linear import Equations, Form
 from wdjax.symmetry.prover.orders import in_one_order
 from wdjax.symmetry.prover.refine import refined
-from wdjax.symmetry.prover.values import Factor
+from wdjax.symmetry.prover.values import Factor, Place
+
+Fixed: TypeAlias = tuple[tuple[Place, int], ...]
+"""Indices of resolved digits."""
 
 
 class Family(NamedTuple):
     """Scalings by factors that vary along axes, and that all look alike.
 
     Attributes:
-      exponents: By leaf, the exponent that the factors have there.
-      factors: By leaf, the parts that vary.
+      chosen: The unknowns that may be chosen; the others follow.
+      exponents: By leaf, and by indices of its resolved digits, the exponent of the factors there.
+      varying: By leaf, the sets of digits along which the factors vary.
       count: How many factors may be chosen independently.
     """
 
-    exponents: Mapping[int, Fraction | int]
-    factors: Mapping[int, tuple[Factor, ...]]
+    chosen: tuple[Any, ...]
+    exponents: dict[int, dict[Fixed, Fraction | int]]
+    varying: dict[int, set[tuple[Place, ...]]]
     count: int
 
 
@@ -92,38 +98,36 @@ class Solution:
             leaf: set(self.axes_alone(leaf)) if self.full.leaves_alone(leaf) else set()
             for leaf in self.layouts
         }
-        found: dict[tuple[Any, ...], list[Form]] = {}
+        found: dict[tuple[Any, ...], list[Any]] = {}
         for unknown in self._chosen():
             vector = self.full.vector(unknown)
             if not any(isinstance(u, Factor) for u in vector):
                 continue
             if len(vector) == 1 and {place.axis for place in unknown.places} <= told[unknown.leaf]:
                 continue
-            found.setdefault(_look(vector), []).append(vector)
-        return [self._family(vectors) for vectors in found.values()]
+            found.setdefault(_look(vector), []).append(unknown)
+        return [self._family(chosen) for chosen in found.values()]
 
-    def _family(self, vectors: Sequence[Form]) -> Family:
-        exponents: dict[int, Fraction | int] = {}
-        factors: dict[int, tuple[Factor, ...]] = {}
-        for unknown, coefficient in chain.from_iterable(v.items() for v in vectors):
-            leaf = _leaf(unknown)
-            exponents.setdefault(leaf, coefficient)
-            if isinstance(unknown, Factor):
-                factors[leaf] = (*factors.get(leaf, ()), unknown)
-        count = sum(self._size(max(v, key=self._size)) for v in vectors)
-        order = sorted(exponents)
-        sign = 1 if exponents[order[0]] > 0 else -1
-        return Family(
-            {leaf: sign * exponents[leaf] for leaf in order},
-            {leaf: factors.get(leaf, ()) for leaf in order},
-            count,
-        )
+    def _family(self, chosen: Sequence[Any]) -> Family:
+        vectors = [self.full.vector(unknown) for unknown in chosen]
+        varying: dict[int, set[tuple[Place, ...]]] = defaultdict(set)
+        for unknown in chain.from_iterable(vectors):
+            varying[_leaf(unknown)].add(_free(unknown))
+        differences: dict[int, dict[Fixed, Fraction | int]] = defaultdict(dict)
+        for leaf, fixed, coefficient in _look(vectors[0]):
+            differences[leaf][fixed] = coefficient
+        exponents = {leaf: _at_indices(of_leaf) for leaf, of_leaf in sorted(differences.items())}
+        return Family(tuple(chosen), exponents, varying, sum(map(self._size, chosen)))
 
-    def random_logarithms(self, rng: np.random.Generator) -> dict[int, np.ndarray]:
-        """Returns the logarithms of the factors of each leaf, of a random scaling."""
+    def random_logarithms(
+        self, rng: np.random.Generator, family: Family | None = None
+    ) -> dict[int, np.ndarray]:
+        """Returns the logarithms of the factors of each leaf, of a random scaling of a family."""
         values: dict[Any, np.ndarray] = {}
+        varied = None if family is None else set(family.chosen)
         for unknown in self._chosen():
-            values[unknown] = _centred(rng.normal(size=self._shape(unknown)))
+            drawn = _centred(rng.normal(size=self._shape(unknown)))
+            values[unknown] = drawn if varied is None or unknown in varied else 0 * drawn
         for pivot, row in self.full.rows.items():
             held = [-float(c) * values[u] for u, c in row.items() if u != pivot]
             values[pivot] = sum(held, np.zeros(self._shape(pivot)))
@@ -160,11 +164,29 @@ def _leaf(unknown: Any) -> int:
     return unknown.leaf if isinstance(unknown, Factor) else unknown
 
 
-def _look(vector: Form) -> tuple[Any, ...]:
+def _free(unknown: Any) -> tuple[Place, ...]:
+    return unknown.free if isinstance(unknown, Factor) else ()
+
+
+def _fixed(unknown: Any) -> Fixed:
+    return unknown.fixed if isinstance(unknown, Factor) else ()
+
+
+def _look(vector: Form) -> tuple[tuple[int, Fixed, Fraction | int], ...]:
     """What vectors have in common that differ only in the digits along which they vary."""
-    entries = sorted((_leaf(u), c) for u, c in vector.items())
-    fixed = any(isinstance(u, Factor) and u.fixed for u in vector)
-    if fixed or len({leaf for leaf, _ in entries}) < len(entries):
-        return (frozenset(vector.items()),)
-    sign = 1 if entries[0][1] > 0 else -1
-    return tuple((leaf, sign * c) for leaf, c in entries)
+    entries = sorted((_leaf(u), _fixed(u), c) for u, c in vector.items())
+    sign = 1 if entries[0][2] > 0 else -1
+    return tuple((leaf, fixed, sign * c) for leaf, fixed, c in entries)
+
+
+def _at_indices(differences: Mapping[Fixed, Fraction | int]) -> dict[Fixed, Fraction | int]:
+    """Returns the exponents other than zero at each joint index of the resolved digits."""
+    told = sorted({place for fixed in differences for place, _ in fixed})
+    found: dict[Fixed, Fraction | int] = {}
+    for indices in product(*(range(place.size) for place in told)):
+        here = tuple(zip(told, indices, strict=True))
+        exponent = sum(c for fixed, c in differences.items() if set(fixed) <= set(here))
+        if exponent:
+            found[here] = exponent
+    alike = len(set(found.values())) == 1 and len(found) == prod(place.size for place in told)
+    return {(): next(iter(found.values()))} if alike else found
