@@ -1,6 +1,7 @@
 """The scale symmetries of a loss: what the prover found, to read and to hand on."""
 
 import dataclasses
+import functools
 from fractions import Fraction
 from html import escape
 from typing import Any, NamedTuple
@@ -10,10 +11,9 @@ import numpy as np
 
 from wdjax import trees
 from wdjax.groups import Group, Groups, Member
+from wdjax.symmetry.families import AxisScaling, Exponents, described
 from wdjax.symmetry.prover.solution import Solution
 from wdjax.typing import Params, PyTree
-
-Exponents = dict[str, Fraction | int]
 
 
 class Assumption(NamedTuple):
@@ -43,21 +43,6 @@ class Blocker(NamedTuple):
     line: str
 
 
-class AxisScaling(NamedTuple):
-    """A scaling by factors that vary along axes, in one leaf or in several.
-
-    Attributes:
-      exponents: {leaf: exponent}: the leaf is multiplied by the factors to this power. A leaf is
-        named by its path, or, if only a part of it is scaled, by the path and that part.
-      along: {leaf: where they vary}, in words; "everywhere alike" if they do not.
-      count: How many factors may be chosen independently, their common factor aside.
-    """
-
-    exponents: Exponents
-    along: dict[str, str]
-    count: int
-
-
 @dataclasses.dataclass(frozen=True)
 class Symmetries:
     """What scalings of the parameters a loss does not see; made by `wdjax.symmetry.find`.
@@ -71,8 +56,6 @@ class Symmetries:
         index of which it may even be scaled alone (empty for the whole leaf only).
       joint: Sets of leaves that may only be scaled together: {path: exponent}, all positive.
       rescalings: Scalings that change some leaves by c and others by 1/c: {path: exponent}.
-      along_axes: Scalings by factors that vary along axes, other than those of `invariant`: neuron
-        by neuron between two layers, head by head of one leaf.
       unused: Leaves that the loss does not read.
       dead: Leaves that the loss reads and does not depend on: what they add is taken away again.
       assumptions: Constants that were taken for zero.
@@ -85,7 +68,6 @@ class Symmetries:
     invariant: dict[str, tuple[int, ...]]
     joint: tuple[Exponents, ...]
     rescalings: tuple[Exponents, ...]
-    along_axes: tuple[AxisScaling, ...]
     unused: tuple[str, ...]
     dead: tuple[str, ...]
     assumptions: tuple[Assumption, ...]
@@ -103,6 +85,14 @@ class Symmetries:
     def dimension(self) -> int:
         """The dimension of the space of uniform scalings that the loss does not see."""
         return len(self.basis)
+
+    @functools.cached_property
+    def along_axes(self) -> tuple[AxisScaling, ...]:
+        """The scalings by factors that vary along axes, other than those of `invariant`.
+
+        Such as neuron by neuron between two layers, or head by head of one leaf.
+        """
+        return described(self.solution, self.leaves)
 
     @property
     def full_dimension(self) -> int:

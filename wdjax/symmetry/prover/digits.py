@@ -61,7 +61,7 @@ def without_look_ups(walk: Walk, value: Value, numbers: Iterable[int]) -> Value:
 
 def _with_axis(value: Value, number: int, axis: Axis) -> Value:
     axes = (*value.axes[:number], axis, *value.axes[number + 1 :])
-    return value._replace(axes=axes)
+    return Value(value.parts, axes, value.constant, value.usual)
 
 
 def look_up(walk: Walk, value: Value, number: int) -> tuple[Value, set[int]]:

@@ -55,7 +55,7 @@ def meet(walk: Walk, values: Sequence[Value], why: str, *, epsilon: bool = False
     for other in others:
         first, other = matched(walk, first, other, _everywhere(first))
         walk.need_equal(first.parts or {}, other.parts or {}, why)
-    return first._replace(constant=None)
+    return Value(first.parts, first.axes)
 
 
 def multiply(walk: Walk, a: Value, b: Value, power: int = 1) -> Value:
@@ -63,7 +63,7 @@ def multiply(walk: Walk, a: Value, b: Value, power: int = 1) -> Value:
     if a.parts is None or b.parts is None:
         return zero(a.shape)
     if not b.parts:
-        return a._replace(constant=None)
+        return Value(a.parts, a.axes)
     a, b = matched(walk, a, b, _everywhere(a))
     parts = summed(a.parts or {}, b.parts or {}, power)
     varies = any(key != WHOLE for key in parts)
@@ -131,7 +131,8 @@ def product(power: int) -> Rule:
 
     def rule(walk: Walk, eqn: Any, *values: Value) -> Value:
         left, right = _operands(eqn, values)
-        return multiply(walk, left, right, power)._replace(constant=_folded(left, right, power))
+        result, constant = multiply(walk, left, right, power), _folded(left, right, power)
+        return result if constant is None else result._replace(constant=constant)
 
     return rule
 

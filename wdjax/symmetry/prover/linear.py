@@ -30,6 +30,19 @@ def combine(*terms: tuple[Fraction | int, Form]) -> Form:
     return {unknown: coefficient for unknown, coefficient in total.items() if coefficient != 0}
 
 
+def without_zeros(forms: Iterable[Form]) -> list[Form]:
+    """Returns equations that say the same, in which no unknown that has to vanish occurs twice."""
+    zeros: dict[Any, None] = {}
+    others = list(forms)
+    while single := [form for form in others if len(form) == 1]:
+        zeros.update(dict.fromkeys(unknown for form in single for unknown in form))
+        others = [
+            {u: c for u, c in form.items() if u not in zeros} for form in others if len(form) > 1
+        ]
+        others = [form for form in others if form]
+    return [*({unknown: 1} for unknown in zeros), *others]
+
+
 class Equations:
     """Homogeneous linear equations `form = 0`, kept in reduced row echelon form.
 
@@ -53,9 +66,11 @@ class Equations:
         reduced = self.reduce(form)
         if not reduced:
             return False
+        if len(reduced) == 1:
+            reduced = dict.fromkeys(reduced, 1)
         # The unknown in the fewest rows: all of these change.
         pivot = min(reversed(list(reduced)), key=lambda u: len(self._holding.get(u, ())))
-        row = {u: Fraction(c) / reduced[pivot] for u, c in reduced.items()}
+        row = _divided(reduced, reduced[pivot])
         for other in tuple(self._holding.get(pivot, ())):
             self._store(other, combine((1, self.rows[other]), (-self.rows[other][pivot], row)))
         self._store(pivot, row)
@@ -84,11 +99,20 @@ class Equations:
     def vector(self, free: Any) -> Form:
         """Returns the solution in which one unknown that is no pivot is changed."""
         held = sorted(self._holding.get(free, ()), key=str)
-        entries = {free: Fraction(1), **{pivot: -self.rows[pivot][free] for pivot in held}}
+        entries = {free: 1, **{pivot: -self.rows[pivot][free] for pivot in held}}
         return _integers(entries)
+
+
+def _divided(form: Form, number: Fraction | int) -> Form:
+    """Divides by a number; whole numbers stay such where they can, as they are much faster."""
+    if number == 1:
+        return form
+    if number == -1:
+        return {unknown: -coefficient for unknown, coefficient in form.items()}
+    return {unknown: Fraction(coefficient) / number for unknown, coefficient in form.items()}
 
 
 def _integers(entries: Mapping[Any, Fraction | int]) -> Form:
     """Scales a vector to whole numbers, so that it reads well."""
-    common = math.lcm(*(Fraction(entry).denominator for entry in entries.values()))
+    common = math.lcm(*(entry.denominator for entry in entries.values()))
     return {unknown: int(entry * common) for unknown, entry in entries.items()}

@@ -19,6 +19,8 @@ Orders: TypeAlias = dict[Factor, tuple[Place, ...]]
 
 def ordered(factor: Factor) -> Factor:
     """Returns the unknown with its digits in the order that they have in the leaf."""
+    if len(factor.free) < 2:
+        return factor
     return factor._replace(free=tuple(sorted(factor.free, key=lambda p: (p.axis, -p.behind))))
 
 

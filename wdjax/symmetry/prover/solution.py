@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from wdjax.symmetry.prover.layout import Layout
-from wdjax.symmetry.prover.linear import Equations, Form
+from wdjax.symmetry.prover.linear import Equations, Form, without_zeros
 from wdjax.symmetry.prover.orders import in_one_order
 from wdjax.symmetry.prover.refine import refined
 from wdjax.symmetry.prover.values import Factor, Place
@@ -45,7 +45,7 @@ class Solution:
     """
 
     def __init__(self, needs: Iterable[Form], layouts: Mapping[int, Layout]):
-        needs, self.layouts = refined(needs, layouts)
+        needs, self.layouts = refined(without_zeros(needs), layouts)
         needs, self._orders = in_one_order(needs)
         self.uniform, self.full = Equations(), Equations()
         self.factors = [u for layout in self.layouts.values() for u in layout.unknowns()]

@@ -102,11 +102,14 @@ class Key(NamedTuple):
 
     @classmethod
     def placed(
-        cls, free: Sequence[int], fixed: Iterable[tuple[int, int]], form: Form
+        cls, free: Sequence[int], fixed: Sequence[tuple[int, int]], form: Form
     ) -> "tuple[Key, Form]":
         """Returns the key of a part, and its form, with the digits brought in order."""
+        fixed = tuple(sorted(fixed)) if fixed else ()
+        if len(free) < 2:
+            return cls(tuple(free), fixed), form
         order = sorted(range(len(free)), key=free.__getitem__)
-        key = cls(tuple(free[i] for i in order), tuple(sorted(fixed)))
+        key = cls(tuple(free[i] for i in order), fixed)
         if order == list(range(len(free))):
             return key, form
         return key, {
@@ -265,19 +268,24 @@ def renamed(value: Value, names: Mapping[int, int]) -> Value:
     if not names:
         return value
 
-    def of(name: int) -> int:
-        return names.get(name, name)
-
     def digit(old: Digit) -> Digit:
-        name = None if old.name is None else of(old.name)
-        return old._replace(name=name, also=frozenset(map(of, old.also)))
+        also = old.also
+        if not also.isdisjoint(names):
+            also = frozenset(names.get(name, name) for name in also)
+        elif old.name not in names:
+            return old
+        name = None if old.name is None else names.get(old.name, old.name)
+        return Digit(old.size, name, old.resolved, also)
 
+    parts: dict[Key, Form] = {}
+    for key, form in (value.parts or {}).items():
+        if not names.keys().isdisjoint(key.names):
+            free = tuple(names.get(name, name) for name in key.free)
+            fixed = [(names.get(name, name), index) for name, index in key.fixed]
+            key, form = Key.placed(free, fixed, form)
+        parts[key] = form
     axes = tuple(tuple(map(digit, axis)) for axis in value.axes)
-    parts = value.parts and dict(
-        Key.placed(tuple(map(of, key.free)), [(of(name), i) for name, i in key.fixed], form)
-        for key, form in value.parts.items()
-    )
-    return value._replace(parts=parts, axes=axes)
+    return value._replace(parts=None if value.parts is None else parts, axes=axes)
 
 
 def at(parts: Parts, name: int, index: int) -> Parts:
