@@ -45,6 +45,11 @@ def without_dead_code(jaxpr: Any) -> Any:
     return live
 
 
+def writes(eqn: Any) -> bool:
+    """Says whether an equation changes a reference, which another may read."""
+    return any(type(effect).__name__ in ("WriteEffect", "AccumEffect") for effect in eqn.effects)
+
+
 def source_line(eqn: Any) -> str | None:
     """Returns the line that an equation comes from, outside of JAX, as `file:line (function)`."""
     traceback = eqn.source_info.traceback

@@ -1,11 +1,4 @@
-"""Each rule against brute force: scale the inputs, compare the outputs.
-
-The output of an operation is multiplied by an array of weights of its own, one for each entry, and
-nothing of the product may be seen to scale. Then the scalings that `find` reports of the inputs and
-the weights are just what it takes the operation to do: the weights take back how the output scales.
-It is sound if a random one of them leaves the product as it is, and complete if there are as many
-as the null space of the product's Jacobian has dimensions.
-"""
+"""Each rule against brute force, one operation after the other."""
 
 import jax
 import jax.numpy as jnp
@@ -13,17 +6,14 @@ import numpy as np
 import pytest
 from jax import lax
 
-from wdjax.symmetry import find
-
-NHWC = ("NHWC", "HWIO", "NHWC")
-
-
-def convolved(x, kernel, groups=1, strides=(1, 1), padding="SAME", **options):
-    return lax.conv_general_dilated(
-        x, kernel, strides, padding,
-        dimension_numbers=NHWC, feature_group_count=groups, **options,
-    )  # fmt: skip
-
+from tests.symmetry.brute_force import (
+    assert_complete,
+    assert_sound,
+    convolved,
+    drawn,
+    found_of,
+    freedom,
+)
 
 # name: (operation, shapes of its inputs)
 OPERATIONS = {
@@ -193,55 +183,6 @@ GIVES_UP = {
 }
 
 
-def product(operation, inputs):
-    """The output times its weights."""
-    return operation(*inputs["x"]) * inputs["p"]
-
-
-def drawn(operation, shapes, rng):
-    """Random positive inputs, and weights for the output."""
-    inputs = [jnp.asarray(rng.uniform(0.5, 2.0, shape)) for shape in shapes]
-    out = jax.eval_shape(operation, *inputs).shape
-    return {"x": inputs, "p": jnp.asarray(rng.uniform(0.5, 2.0, out))}
-
-
-def found_of(operation, inputs):
-    return find(lambda inputs: jnp.sum(jnp.tanh(product(operation, inputs))), inputs, exact=True)
-
-
-def assert_sound(operation, shapes):
-    """A random scaling of those that are reported leaves the product as it is."""
-    for seed in range(3):
-        rng = np.random.default_rng(seed)
-        inputs = drawn(operation, shapes, rng)
-        factors = found_of(operation, inputs).random_scaling(inputs, rng)
-        scaled = jax.tree.map(jnp.multiply, inputs, factors)
-        before, after = product(operation, inputs), product(operation, scaled)
-        np.testing.assert_allclose(after, before, rtol=1e-9)
-
-
-def freedom(operation, shapes):
-    """The dimension of all scalings of entries that the product does not see."""
-    matrices = []
-    for seed in range(12):
-        inputs = drawn(operation, shapes, np.random.default_rng(seed))
-
-        def of_logarithms(logs, inputs=inputs):
-            return product(operation, jax.tree.map(lambda x, log: x * jnp.exp(log), inputs, logs))
-
-        jacobian = jax.jacobian(of_logarithms)(jax.tree.map(jnp.zeros_like, inputs))
-        size = inputs["p"].size
-        blocks = [np.asarray(block).reshape(size, -1) for block in jax.tree.leaves(jacobian)]
-        matrices.append(np.concatenate(blocks, 1))
-    matrix = np.concatenate(matrices)
-    return matrix.shape[1] - np.linalg.matrix_rank(matrix, tol=1e-9 * np.abs(matrix).max())
-
-
-def assert_complete(operation, shapes):
-    inputs = drawn(operation, shapes, np.random.default_rng(0))
-    assert found_of(operation, inputs).full_dimension == freedom(operation, shapes)
-
-
 @pytest.mark.parametrize("name", {**OPERATIONS, **STEPS})
 def test_a_rule_is_sound(name):
     assert_sound(*{**OPERATIONS, **STEPS}[name])
@@ -257,10 +198,3 @@ def test_where_it_gives_up_there_is_more(name):
     operation, shapes = OPERATIONS[name]
     inputs = drawn(operation, shapes, np.random.default_rng(0))
     assert found_of(operation, inputs).full_dimension < freedom(operation, shapes)
-
-
-def test_what_rounds_asks_that_nothing_scales():
-    for operation, shapes in STEPS.values():
-        if operation is not lax.sign and len(shapes) == 1:
-            inputs = drawn(operation, shapes, np.random.default_rng(0))
-            assert found_of(operation, inputs).full_dimension <= 2

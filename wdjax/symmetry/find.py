@@ -46,7 +46,8 @@ def find(loss: Loss, params: Params, *args: Any, exact: bool = False) -> Symmetr
     What is found is proved, up to the assumptions that the result names: an ε of a normalisation (a
     constant of at most 1e-3 beside a value that scales) is taken for zero. What is not found may
     still be there: an operation without a rule is taken to need values that do not scale, and is
-    named in `unknown`. No name of a parameter plays a part.
+    named in `unknown`. A custom derivative is believed to be that of its function. No name of a
+    parameter plays a part.
 
     Args:
       loss: A pure function `loss(params, *args) -> scalar`, or `-> (scalar, anything)`.
@@ -87,7 +88,7 @@ def find(loss: Loss, params: Params, *args: Any, exact: bool = False) -> Symmetr
     ]
     shapes = [trees.shape(leaf) for leaf in leaves.values()]
     layouts = {index: Layout.whole(index, shapes[index]) for index in scaled}
-    for _ in range(WALKS):
+    for walks in range(1, WALKS + 1):
         walk = Walk(RULES, exact=exact)
         inputs = [
             layouts[index].value(walk) if index in layouts else _held(shape, index in idle)
@@ -100,7 +101,7 @@ def find(loss: Loss, params: Params, *args: Any, exact: bool = False) -> Symmetr
             index: layout.telling(sorted(place for leaf, place in walk.requests if leaf == index))
             for index, layout in layouts.items()
         }
-        if finer == layouts:
+        if finer == layouts or walks == WALKS:
             break
         layouts = finer
     named = Leaves(

@@ -217,15 +217,15 @@ def comparison(walk: Any, eqn: Any, left: Value, right: Value) -> Value:
 
 
 def is_finite(walk: Any, eqn: Any, value: Value) -> Value:
-    """Shifts are finite, so they do not matter here."""
+    """Shifts are finite, so they do not matter here. A masked entry may be infinite."""
     deps = value.deps | value.hidden
-    return Value(deps, long_axes(shape_of(eqn.invars[0])), finite=True)
+    return Value(deps, long_axes(shape_of(eqn.invars[0])), finite=value.extreme)
 
 
 def select_n(walk: Any, eqn: Any, which: Value, *cases: Value) -> Value:
     """One of several values by a predicate.
 
-    What is asked for being finite is taken to be so. A mask's −∞ stays −∞ whatever is added to it;
+    What is largest of several entries, and asked for being finite, is taken to be so. A mask's −∞ stays −∞ whatever is added to it;
     a number in its place is noted as an assumption.
     """
     checked = which.finite

@@ -83,7 +83,8 @@ class Value(NamedTuple):
       shifts: What is added to f.
       log: Whether f is multiplied by the exponential of the shifts instead.
       hidden: The leaves that masked entries depend on, unless their constant is taken for −∞.
-      finite: Whether this says of a value if it is finite.
+      extreme: Whether it is the largest or smallest of several entries, not all of them masked.
+      finite: Whether this says of such a value if it is finite.
       moment: How f comes from sums of powers.
     """
 
@@ -93,6 +94,7 @@ class Value(NamedTuple):
     shifts: Shifts = {}  # noqa: RUF012
     log: bool = False
     hidden: int = 0
+    extreme: bool = False
     finite: bool = False
     moment: Moment | None = None
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from wdjax.jax_compat import shape_of
-from wdjax.symmetry.prover.digits import cut, is_plain, matched
+from wdjax.symmetry.prover.digits import cut, is_plain, matched, with_own_look_ups
 from wdjax.symmetry.prover.structural import without_axes
 from wdjax.symmetry.prover.values import (
     Axis,
@@ -38,7 +38,7 @@ def contract(
     batch = [left.axes[i] for i, _ in together]
     free_left = _others(left, [i for i, _ in (*summed_over, *together)])
     free_right = _others(right, [j for _, j in (*summed_over, *together)])
-    return Value(parts, (*batch, *free_left, *free_right))
+    return with_own_look_ups(walk, Value(parts, (*batch, *free_left, *free_right)))
 
 
 def _others(value: Value, used: Iterable[int]) -> list[Axis]:
@@ -83,7 +83,7 @@ def convolution(walk: Walk, eqn: Any, images: Value, kernel: Value) -> Value:
         batch, features = both.axes
     axes = list(plain_axes(shape))
     axes[numbers.out_spec[0]], axes[numbers.out_spec[1]] = batch, features
-    return Value(both.parts, tuple(axes))
+    return with_own_look_ups(walk, Value(both.parts, tuple(axes)))
 
 
 def _grouped(walk: Walk, value: Value, groups: int) -> Value:

@@ -4,6 +4,7 @@ from typing import Any
 
 from wdjax.jax_compat import open_jaxpr, shape_of
 from wdjax.symmetry.prover.elementwise import meet
+from wdjax.symmetry.prover.growth import lasting
 from wdjax.symmetry.prover.structural import resized
 from wdjax.symmetry.prover.values import Value
 from wdjax.symmetry.prover.walk import Rule, Walk
@@ -30,7 +31,8 @@ def shard_map(walk: Walk, eqn: Any, *values: Value) -> list[Value]:
         resized(walk, value, shape_of(var), why)
         for value, var in zip(values, body.invars, strict=True)
     ]
-    results = walk.run(body, inside)
+    first = walk.fresh()
+    results = lasting(walk, walk.run(body, inside), (), first)
     return [
         resized(walk, value, shape_of(out), why)
         for value, out in zip(results, eqn.outvars, strict=True)

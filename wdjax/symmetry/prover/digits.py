@@ -21,6 +21,8 @@ from wdjax.symmetry.prover.values import (
 )
 from wdjax.symmetry.prover.walk import Walk
 
+DIGITS = 6
+"""The most digits of one axis: what varies along it has a part for each set of them."""
 POINTS = 64
 """The largest digit whose indices are told apart."""
 
@@ -64,13 +66,22 @@ def _with_axis(value: Value, number: int, axis: Axis) -> Value:
     return Value(value.parts, axes, value.constant, value.usual)
 
 
+def with_own_look_ups(walk: Walk, value: Value) -> Value:
+    """Renames what was looked up along several axes, before these change their order.
+
+    x and its transpose vary along the same axes then, but not in the same way.
+    """
+    seen = [name for axis in value.axes for name in {n for digit in axis for n in digit.also}]
+    return renamed(value, {name: walk.fresh(name) for name in seen if seen.count(name) > 1})
+
+
 def look_up(walk: Walk, value: Value, number: int) -> tuple[Value, set[int]]:
     """Takes one index of an axis that is not known, and leaves the axis with length one.
 
     What varies along the axis varies with the index; its names are returned. Where the index varies
     along axes, so do these.
     """
-    names = {name: walk.fresh() for name in names_of(value.axes[number])}
+    names = {name: walk.fresh(-1) for name in names_of(value.axes[number])}
     value = renamed(value, names)
     return _with_axis(value, number, plain_axis(1)), set(names.values())
 
@@ -112,6 +123,10 @@ def _cut_digit(
         new = [Digit(size, walk.fresh(), True) for size in sizes]
         points = [at(value.parts or {}, digit.name, index) for index in range(digit.size)]
         return value._replace(parts=_regrouped(points, new)), new
+    if len(sizes) > DIGITS:
+        why = "an axis is cut into too many parts"
+        rest = walk.need_none(value.parts, [digit.name], why)
+        return value._replace(parts=rest), [Digit(size) for size in sizes]
     names = [walk.fresh() for _ in sizes]
     new = [Digit(size, name) for size, name in zip(sizes, names, strict=True)]
     parts: dict[Key, Form] = {}
@@ -265,7 +280,7 @@ def _apart(walk: Walk, a: Value, b: Value, paired: set[int]) -> Value:
     """Renames digits of b, on axes that are not paired, that have the name of one of a."""
     taken = {name for axis in a.axes for name in names_of(axis)}
     own = {name for j, axis in enumerate(b.axes) if j not in paired for name in names_of(axis)}
-    return renamed(b, {name: walk.fresh() for name in taken & own})
+    return renamed(b, {name: walk.fresh(name) for name in taken & own})
 
 
 def regrouped_axes(walk: Walk, value: Value, shape: Sequence[int]) -> Value:

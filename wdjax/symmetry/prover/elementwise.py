@@ -1,5 +1,6 @@
 """Rules of operations that act entry by entry: one line per family."""
 
+import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
@@ -98,10 +99,12 @@ def stop_gradient(walk: Walk, eqn: Any, value: Value) -> Value:
 
 def convert(walk: Walk, eqn: Any, value: Value) -> Value:
     """A change of dtype; to whole numbers it rounds, and then nothing may scale."""
-    if np.dtype(eqn.params["new_dtype"]).kind in "iub" and value.parts:
-        walk.need_invariant(value, "a value is rounded to a whole number")
-        return invariant(shape_of(eqn.outvars[0]))
-    return value
+    kind = np.dtype(eqn.params["new_dtype"]).kind
+    if kind not in "iub":
+        return value
+    walk.need_invariant(value, "a value is rounded to a whole number")
+    known = value.constant is not None and value.constant.is_integer() and kind != "b"
+    return invariant(value.shape, value.constant if known else None)
 
 
 def power(exponent: Fraction | int) -> Rule:
@@ -117,13 +120,19 @@ def integer_power(walk: Walk, eqn: Any, value: Value) -> Value:
 def general_power(walk: Walk, eqn: Any, *values: Value) -> Value:
     """x^y, for a known y."""
     base, exponent = _operands(eqn, values)
-    if exponent.constant is not None and base.parts == {}:
+    if base.parts == {} and exponent.parts in ({}, None):
         return invariant(shape_of(eqn.outvars[0]))
-    if exponent.constant is not None:
-        return powered(base, Fraction(exponent.constant).limit_denominator(10**6))
+    if exponent.constant is not None and math.isfinite(exponent.constant):
+        return powered(base, _fraction(exponent.constant))
     for value in (base, exponent):
         walk.need_invariant(value, "a value that scales is raised to a power")
     return invariant(shape_of(eqn.outvars[0]))
+
+
+def _fraction(number: float) -> Fraction:
+    """The number, or the simple fraction that it is but for rounding, such as a third."""
+    simple = Fraction(number).limit_denominator(1000)
+    return simple if abs(simple - Fraction(number)) <= 1e-7 * abs(number) else Fraction(number)
 
 
 def product(power: int) -> Rule:
@@ -131,8 +140,10 @@ def product(power: int) -> Rule:
 
     def rule(walk: Walk, eqn: Any, *values: Value) -> Value:
         left, right = _operands(eqn, values)
-        result, constant = multiply(walk, left, right, power), _folded(left, right, power)
-        return result if constant is None else result._replace(constant=constant)
+        result = multiply(walk, left, right, power)
+        if eqn.outvars[0].aval.dtype.kind != "f":  # whole numbers are divided otherwise
+            return result
+        return result._replace(constant=_folded(left, right, power))
 
     return rule
 
@@ -140,7 +151,10 @@ def product(power: int) -> Rule:
 def _folded(left: Value, right: Value, power: int) -> float | None:
     if left.constant is None or right.constant is None:
         return None
-    return left.constant * right.constant**power if right.constant or power > 0 else None
+    if power < 0 and not right.constant:
+        return None
+    folded = left.constant * right.constant if power > 0 else left.constant / right.constant
+    return folded if math.isfinite(folded) else None
 
 
 def meets(why: str) -> Rule:
@@ -218,7 +232,7 @@ def _each(rule: Callable[[str], Rule], names: str) -> dict[str, Rule]:
 ELEMENTWISE: dict[str, Rule] = {
     **_named(same, "copy copy_p reduce_precision name pvary pcast"),
     **_named(same, "optimization_barrier sharding_constraint mesh_cast reshard"),
-    **_named(magnitude, "abs real imag conj psum psum2 psum_invariant pmax pmin"),
+    **_named(magnitude, "abs real imag conj"),
     "stop_gradient": stop_gradient,
     "neg": negative,
     "convert_element_type": convert,

@@ -16,9 +16,15 @@ WHY = "the carry of a loop scales differently after each iteration"
 
 
 class Growth(NamedTuple):
-    """An unknown: by how much the degree of a carry has grown before some iteration."""
+    """An unknown: by how much the degree of a carry has grown before some iteration.
+
+    Attributes:
+      name: Tells it from others.
+      stopped: Whether gradients are stopped at it.
+    """
 
     name: int
+    stopped: bool = False
 
 
 def kept(walk: Walk, carry: Sequence[Value], after: Sequence[Value]) -> list[Value]:
@@ -29,14 +35,15 @@ def kept(walk: Walk, carry: Sequence[Value], after: Sequence[Value]) -> list[Val
 def lasting(walk: Walk, values: Sequence[Value], layer: Axis, inside: int) -> list[Value]:
     """What leaves an iteration must not scale with something that is of this iteration only.
 
-    That is its layer, and what was looked up inside of it: names from `inside` on that are of none
-    of the value's axes.
+    That is its layer, and what was looked up inside of it: names from `inside` on, or those below
+    zero from −`inside` on, that are of none of the value's digits.
     """
     why = "the carry of a loop scales with what is of one iteration only"
 
     def of_any_iteration(value: Value) -> Value:
-        own, names = value.names, {n for key in value.parts or () for n in key.names}
-        passing = {n for n in names if n not in own and n >= inside}.union(names_of(layer))
+        own = {digit.name for axis in value.axes for digit in axis}
+        names = {name for key in value.parts or () for name in key.names}
+        passing = {n for n in names if n not in own and abs(n) >= inside}.union(names_of(layer))
         return value._replace(parts=walk.need_none(value.parts, passing, why))
 
     return [of_any_iteration(value) for value in values]
@@ -75,8 +82,8 @@ def _with_growth(value: Value, growth: Growth) -> Value:
 
 def _in_forms(forms: Iterable[Form], known: set[Growth]) -> list[set[Growth]]:
     """The growths of each form that has any of those that are known."""
-    found = [known.intersection(form) for form in forms]
-    return [growths for growths in found if growths]
+    found = [{Growth(u.name) for u in form if isinstance(u, Growth)} for form in forms]
+    return [growths & known for growths in found if growths & known]
 
 
 def _clashes(
@@ -119,13 +126,16 @@ def _ends(
     together: dict[Growth, Parts] = {}
     ends = []
     for i, (old, new) in enumerate(zip(before, after, strict=False)):
+        if i in growths:
+            growth = {WHOLE: {growths[i]: 1}}
+            old = old._replace(parts=summed(old.parts or {}, growth, -1))
         if i not in growths or new.parts is None:
             ends += kept(walk, [old], lasting(walk, [new], layer, inside))
             continue
+        new = new._replace(parts=summed(new.parts, growth, -1))
         old, added = _added(walk, old, new, layer, inside)
         walk.need_equal(together.setdefault(growths[i], added), added, WHY)
-        parts = summed(old.parts or {}, {WHOLE: {growths[i]: 1}}, -1)
-        ends.append(old._replace(parts=summed(parts, total(added, layer) or {})))
+        ends.append(old._replace(parts=summed(old.parts or {}, total(added, layer) or {})))
     return ends
 
 
@@ -134,13 +144,11 @@ def _added(
 ) -> tuple[Value, Parts]:
     """Returns by how much a carry grows in one iteration: it may depend on loops, not on axes."""
     before, after = matched(walk, before, after, [(i, i) for i in range(len(before.axes))])
-    looked_up = {name for digit in layer for name in digit.also}
-    layers = set(names_of(layer)) - looked_up
+    layers, own = {digit.name for digit in layer}, before.names
     added: dict[Key, Form] = {}
     for key, form in summed(after.parts or {}, before.parts or {}, -1).items():
-        if all(
-            name in layers or (name not in before.names and name < inside) for name in key.names
-        ):
+        of_loops = (name not in own and abs(name) < inside for name in key.names)
+        if all(name in layers or outer for name, outer in zip(key.names, of_loops, strict=True)):
             added[key] = form
         else:
             walk.need_zero(form, WHY)

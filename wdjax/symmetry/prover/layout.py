@@ -1,6 +1,6 @@
 """The digits of a leaf's axes, and the unknown parts of its factors."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from itertools import chain, combinations, pairwise, product
 from math import prod
@@ -58,6 +58,15 @@ class Layout(NamedTuple):
     def is_told(self, digit: Place) -> bool:
         """Whether the indices of a digit are told apart."""
         return any(digit.is_within(place) for place in self.told)
+
+    def is_complete(self, axes: Collection[int]) -> bool:
+        """Whether all parts that vary along these axes are among the unknowns."""
+        every = prod(
+            place.size if self.is_told(place) else 2 for axis in axes for place in self.digits(axis)
+        )
+        return every - 1 <= PARTS and every - 1 == sum(
+            all(place.axis in axes for place in unknown.places) for unknown in self.unknowns()
+        )
 
     def unknowns(self) -> tuple[Factor, ...]:
         """Returns the parts of the leaf's factors, but for the degree."""

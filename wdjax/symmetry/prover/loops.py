@@ -9,9 +9,6 @@ from wdjax.symmetry.prover.growth import Body, grown, kept, lasting
 from wdjax.symmetry.prover.values import Axis, Value, plain_axis
 from wdjax.symmetry.prover.walk import Rule, Walk
 
-ROUNDS = 4
-"""Walks of a loop's body until the forms of its carry repeat; more are never seen."""
-
 
 def while_loop(walk: Walk, eqn: Any, *values: Value) -> list[Value]:
     """The carry has to scale in the same way after each iteration."""
@@ -70,7 +67,7 @@ def _begun(carry: list[Value], body: Body) -> list[Value]:
 
     A carry that begins as zero does, so the body is walked with what comes out of it.
     """
-    for _ in range(ROUNDS):
+    while True:
         empty = [value.parts is None for value in carry]
         if not any(empty):
             break

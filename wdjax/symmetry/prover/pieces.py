@@ -35,6 +35,8 @@ def _with_axis(value: Value, number: int, axis: Any) -> Value:
 def part(walk: Walk, value: Value, number: int, start: int, stop: int) -> Value:
     """Returns the entries of an axis from start to stop."""
     size = size_of(value.axes[number])
+    if start == stop:
+        return zero((*value.shape[:number], 0, *value.shape[number + 1 :]))
     if (start, stop) != (0, size):
         value = without_look_ups(walk, value, [number])
     if (start, stop) == (0, size) or value.parts is None or is_plain(value, number):
@@ -109,7 +111,9 @@ def _every(walk: Walk, value: Value, number: int, start: int, stop: int, stride:
     if is_plain(value, number):
         return _with_axis(value, number, plain_axis(count))
     axis = value.axes[number]
-    front = next(i for i in range(len(axis)) if size_of(axis[i + 1 :]) == stride) + 1
+    front = 0
+    while size_of(axis[front:]) > stride:
+        front += 1
     value = resolve(walk, value, number, range(front, len(axis)))
     parts, index, behind = value.parts or {}, start, stride
     for digit in value.axes[number][front:]:
@@ -117,7 +121,9 @@ def _every(walk: Walk, value: Value, number: int, start: int, stop: int, stride:
         assert digit.name is not None
         parts = at(parts, digit.name, index // behind)
         index %= behind
-    return _with_axis(value._replace(parts=parts), number, value.axes[number][:front])
+    return _with_axis(
+        value._replace(parts=parts), number, value.axes[number][:front] or plain_axis(1)
+    )
 
 
 def dynamic_slice(walk: Walk, eqn: Any, value: Value, *starts: Value) -> Value:

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, pairwise, product
 
-from wdjax.symmetry.prover.digits import subsets
+from wdjax.symmetry.prover.digits import DIGITS, subsets
 from wdjax.symmetry.prover.layout import Layout
 from wdjax.symmetry.prover.linear import Form
 from wdjax.symmetry.prover.values import Factor, Place, fit_together
@@ -26,7 +26,8 @@ def refined(
 ) -> tuple[list[Form], dict[int, Layout]]:
     """Returns the needs between the finest unknowns, and the layouts that these are of.
 
-    Along an axis that was cut in ways that do not fit together no factors are considered.
+    Along an axis that was cut in ways that do not fit together, or into more than `DIGITS` digits,
+    no factors are considered.
     """
     needs = list(needs)
     cuts, rows = _noted(needs, layouts)
@@ -83,11 +84,11 @@ def _spread(cuts: Cuts, rows: Rows) -> None:
 
 
 def _crossed(cuts: Cuts, rows: Rows, layouts: Mapping[int, Layout]) -> set[AxisOf]:
-    """Axes whose cuts do not fit together, and those of digits that stand for the same."""
+    """Axes whose cuts do not fit or are too many, and those of digits that stand for the same."""
     waiting = {
         (leaf, axis)
         for (leaf, axis), of_axis in cuts.items()
-        if not fit_together(of_axis, layouts[leaf].shape[axis])
+        if len(of_axis) >= DIGITS or not fit_together(of_axis, layouts[leaf].shape[axis])
     }
     crossed: set[AxisOf] = set()
     while waiting:

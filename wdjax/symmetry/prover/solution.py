@@ -85,7 +85,11 @@ class Solution:
         ]
         everywhere = range(len(sizes))
         subsets = chain.from_iterable(combinations(everywhere, n) for n in range(len(sizes) + 1))
-        allowed = [s for s in subsets if not any(axes <= set(s) for axes in blocked)]
+        allowed = [
+            s
+            for s in subsets
+            if not any(axes <= set(s) for axes in blocked) and layout.is_complete(s)
+        ]
         best = max(allowed, key=lambda s: (prod(sizes[axis] for axis in s), -len(s)), default=())
         return tuple(axis for axis in best if sizes[axis] > 1)
 

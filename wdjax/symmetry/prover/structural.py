@@ -3,8 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from wdjax.jax_compat import shape_of
-from wdjax.symmetry.prover.digits import look_up, regrouped_axes, without_look_ups
+from wdjax.symmetry.prover.digits import (
+    look_up,
+    regrouped_axes,
+    with_own_look_ups,
+    without_look_ups,
+)
 from wdjax.symmetry.prover.elementwise import meet
 from wdjax.symmetry.prover.values import (
     Value,
@@ -18,6 +25,7 @@ from wdjax.symmetry.prover.walk import Rule, Walk
 
 def transpose(walk: Walk, eqn: Any, value: Value) -> Value:
     """Axes change places."""
+    value = with_own_look_ups(walk, value)
     return value._replace(axes=tuple(value.axes[axis] for axis in eqn.params["permutation"]))
 
 
@@ -69,6 +77,19 @@ def reduction(walk: Walk, eqn: Any, value: Value, *rest: Value) -> Value:
     return without_axes(value, gone)._replace(constant=None)
 
 
+def named_reduction(walk: Walk, eqn: Any, *values: Value) -> list[Value]:
+    """Psum and its like: over an axis of a mesh, or over one that `vmap` has made an axis."""
+    gone = [axis for axis in eqn.params["axes"] if isinstance(axis, int)]
+    why = "entries that scale differently are summed or compared"
+    plain = [walk.need_plain(value, gone, why) for value in values]
+    if len(gone) < len(eqn.params["axes"]):  # what is looked up may differ between devices
+        plain = [
+            value._replace(parts=walk.need_none(value.parts, value.looked_up, why))
+            for value in plain
+        ]
+    return [without_axes(value, gone)._replace(constant=None) for value in plain]
+
+
 def index_reduction(walk: Walk, eqn: Any, value: Value, *rest: Value) -> Value:
     """argmax: the answer does not scale."""
     reduction(walk, eqn, value)
@@ -80,7 +101,8 @@ def reduce_product(walk: Walk, eqn: Any, value: Value) -> Value:
     gone = eqn.params["axes"]
     value = without_look_ups(walk, value, gone)
     digits = [digit for i in gone for digit in value.axes[i]]
-    return without_axes(value._replace(parts=total(value.parts, digits)), gone)
+    parts = total(value.parts, digits)
+    return without_axes(value._replace(parts=parts, constant=None), gone)
 
 
 def along(name: str) -> Rule:
@@ -122,7 +144,7 @@ def pad(walk: Walk, eqn: Any, value: Value, filling: Value) -> Value:
     """Padding has to scale as the value does; zero does."""
     shape = shape_of(eqn.outvars[0])
     padded = resized(walk, value, shape, "an axis is padded")
-    moved = [i for i, (low, _, _) in enumerate(eqn.params["padding_config"]) if low]
+    moved = [i for i, widths in enumerate(eqn.params["padding_config"]) if any(widths)]
     padded = walk.need_plain(padded, moved, "an axis is padded")
     return meet(walk, [padded, filling._replace(axes=plain_axes(shape))], "a value is padded")
 
@@ -149,6 +171,9 @@ def gather(walk: Walk, eqn: Any, value: Value, indices: Value) -> Value:
     whole = {axis for axis in places if sizes[axis] == value.shape[axis]}
     partial = [axis for axis in places if axis not in whole]
     value = walk.need_plain(value, partial, "entries are looked up along an axis")
+    filling = eqn.params.get("fill_value")
+    if filling is not None and np.isfinite(filling) and filling != 0:
+        walk.need_invariant(value, "what is looked up where there is nothing does not scale")
     found: set[int] = set()
     for axis in dropped:
         value, names = look_up(walk, value, axis)
@@ -172,7 +197,8 @@ def scatter(walk: Walk, eqn: Any, value: Value, indices: Value, update: Value) -
 def window_reduction(walk: Walk, eqn: Any, value: Value, *rest: Value) -> Value:
     """Pooling: along axes with a window, nothing may vary."""
     shape, window = shape_of(eqn.outvars[0]), eqn.params["window_dimensions"]
-    changed = [i for i, n in enumerate(window) if n != 1 or shape[i] != value.shape[i]]
+    moved = [any(widths) for widths in eqn.params["padding"]]
+    changed = [i for i, n in enumerate(window) if n != 1 or moved[i] or shape[i] != value.shape[i]]
     value = walk.need_plain(value, changed, "entries that scale differently are pooled")
     axes = tuple(plain_axis(shape[i]) if i in changed else a for i, a in enumerate(value.axes))
     return Value(value.parts, axes)
@@ -188,6 +214,7 @@ STRUCTURAL: dict[str, Rule] = {
         ("reduce_sum", "reduce_max", "reduce_min", "reduce_and", "reduce_or"), reduction
     ),
     **dict.fromkeys(("argmax", "argmin"), index_reduction),
+    **dict.fromkeys(("psum", "psum2", "psum_invariant", "pmax", "pmin"), named_reduction),
     "reduce_prod": reduce_product,
     **dict.fromkeys(("cumsum", "cummax", "cummin"), along("axis")),
     "sort": along("dimension"),

@@ -131,7 +131,8 @@ class Digit(NamedTuple):
       size: Its size.
       name: What the keys of parts call it; None if nothing varies along it.
       resolved: Whether its indices are told apart.
-      also: Names of what varies along it in a way that is not known, as what is looked up does.
+      also: Names, below zero, of what varies along it in a way that is not known: what was looked
+        up at indices that vary along it.
     """
 
     size: int
@@ -166,6 +167,11 @@ class Value(NamedTuple):
         return tuple(map(size_of, self.axes))
 
     @property
+    def looked_up(self) -> set[int]:
+        """The names of what was looked up, whether along its axes or not."""
+        return {name for key in self.parts or () for name in key.names if name < 0}
+
+    @property
     def names(self) -> set[int]:
         """The names of all that varies along its axes."""
         return {name for axis in self.axes for name in names_of(axis)}
@@ -179,7 +185,7 @@ def stopped(form: Form) -> Form:
 def _stopped(unknown: Any) -> Any:
     if isinstance(unknown, int):
         return Factor(unknown, (), (), True)
-    return unknown._replace(stopped=True) if isinstance(unknown, Factor) else unknown
+    return unknown._replace(stopped=True)
 
 
 def settled(form: Form) -> list[Form]:

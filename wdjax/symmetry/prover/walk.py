@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wdjax.jax_compat import constants, is_literal, open_jaxpr, shape_of, source_line
+from wdjax.jax_compat import constants, is_literal, open_jaxpr, shape_of, source_line, writes
 from wdjax.symmetry.prover.linear import Form
 from wdjax.symmetry.prover.values import (
     Parts,
@@ -89,7 +89,7 @@ class Walk:
         self._rules = rules
         self.exact = exact
         self._within: list[Any] = []
-        self._names = count()
+        self._names = count(1)
 
     def run(
         self, jaxpr: Any, inputs: Sequence[Value], consts: Sequence[Any] | None = None
@@ -127,16 +127,16 @@ class Walk:
         """No rule, no claim: what goes in must not scale."""
         name = eqn.primitive.name
         self._within.append(eqn)
-        if eqn.outvars and any(value.parts for value in values):
+        if any(value.parts for value in values):
             self.unknown.append((name, line_of(self._within)))
             for value in values:
                 self.need_invariant(value, f"no rule for the primitive {name!r}")
         self._within.pop()
         return [invariant(shape_of(out)) for out in eqn.outvars]
 
-    def fresh(self) -> int:
-        """Returns a name that no digit has."""
-        return next(self._names)
+    def fresh(self, like: int = 0) -> int:
+        """Returns a name that no digit has; below zero, if the one given is, for look-ups."""
+        return -next(self._names) if like < 0 else next(self._names)
 
     def mark(self) -> tuple[int, ...]:
         """Returns how far the walk has come, for `since` and `undo`."""
@@ -216,11 +216,11 @@ def _is_small(value: Value) -> bool:
 
 
 def _needed(body: Any) -> list[Any]:
-    """The equations that an output depends on; what is only printed or checked is left out."""
+    """The equations that an output may depend on; what is only printed or checked is left out."""
     wanted = {atom for atom in body.outvars if not is_literal(atom)}
     kept: list[Any] = []
     for eqn in reversed(body.eqns):
-        if wanted.intersection(eqn.outvars):
+        if wanted.intersection(eqn.outvars) or writes(eqn):
             kept.append(eqn)
             wanted.update(atom for atom in eqn.invars if not is_literal(atom))
     return kept[::-1]
