@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from wdjax.jax_compat import scan_split
+from wdjax.jax_compat import scan_split, shape_of
 from wdjax.symmetry.prover.digits import aligned
 from wdjax.symmetry.prover.growth import Body, grown, kept, lasting
-from wdjax.symmetry.prover.values import Axis, Value, plain_axis
+from wdjax.symmetry.prover.values import Axis, Value, plain_axis, zero
 from wdjax.symmetry.prover.walk import Rule, Walk
 
 
@@ -34,6 +34,8 @@ def scan(walk: Walk, eqn: Any, *values: Value) -> list[Value]:
     """
     consts, carries = scan_split(eqn.params)
     held, carry = list(values[:consts]), list(values[consts : consts + carries])
+    if not eqn.params["length"]:
+        return [*carry, *(zero(shape_of(out)) for out in eqn.outvars[carries:])]
     scanned, layer = _scanned(walk, values[consts + carries :], eqn.params["length"])
     inside = walk.fresh()
 
