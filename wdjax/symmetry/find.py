@@ -46,8 +46,8 @@ def find(loss: Loss, params: Params, *args: Any, exact: bool = False) -> Symmetr
     What is found is proved, up to the assumptions that the result names: an ε of a normalisation (a
     constant of at most 1e-3 beside a value that scales) is taken for zero. What is not found may
     still be there: an operation without a rule is taken to need values that do not scale, and is
-    named in `unknown`. A custom derivative is believed to be that of its function. No name of a
-    parameter plays a part.
+    named in `unknown`. A custom derivative is believed to be that of its function, and a mask to
+    leave something of each row. No name of a parameter plays a part.
 
     Args:
       loss: A pure function `loss(params, *args) -> scalar`, or `-> (scalar, anything)`.

@@ -35,8 +35,8 @@ def dead_leaves(
     """Finds the leaves that are read, and that neither the loss nor its gradient depends on.
 
     What is found holds in exact arithmetic for all values of the leaves and of the data for which
-    all values are finite, but for the −∞ of masks; a number next to 1/n is taken for 1/n, and a
-    custom derivative for that of its function. In particular the gradient with respect to a dead
+    all values are finite, but for the −∞ of masks, which leave something of each row; a number
+    next to 1/n is taken for 1/n, and a custom derivative for that of its function. In particular the gradient with respect to a dead
     leaf is zero also where the loss stops gradients. What is not found may still be dead. Leaves
     that are not read are not reported.
 

@@ -136,7 +136,9 @@ def _reduced(value: Value, axes: Axes, shape: Sequence[int]) -> Value:
 def reduce_extreme(walk: Any, eqn: Any, value: Value) -> Value:
     """A maximum along axes keeps what is added along them, and a positive factor."""
     axes = frozenset(int(axis) for axis in eqn.params["axes"])
-    return _reduced(value, axes, shape_of(eqn.invars[0]))._replace(extreme=True)
+    shape = shape_of(eqn.invars[0])
+    several = any(shape[axis] > 1 for axis in axes)
+    return _reduced(value, axes, shape)._replace(extreme=several)
 
 
 def argument(walk: Any, eqn: Any, value: Value) -> Value:
