@@ -16,9 +16,7 @@ from wdjax.trees import named_leaves, with_leaves
 
 # Where the prover gives up, and why. Nothing else may be missed.
 MISSED_UNIFORM: dict[str, str] = {}
-ITERATIONS = (
-    "factors between one iteration of a scan and the next, of one stacked leaf, are not found"
-)
+ITERATIONS = "factors between iterations of a scan, of one stacked leaf, are not found"
 MISSED = {
     "gpt2": "a part of a leaf that is dead, the bias of the keys in that of all three, is not found",
     "growing_scan": ITERATIONS,

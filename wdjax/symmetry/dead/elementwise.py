@@ -225,8 +225,8 @@ def is_finite(walk: Any, eqn: Any, value: Value) -> Value:
 def select_n(walk: Any, eqn: Any, which: Value, *cases: Value) -> Value:
     """One of several values by a predicate.
 
-    What is largest of several entries, and asked for being finite, is taken to be so. A mask's −∞ stays −∞ whatever is added to it;
-    a number in its place is noted as an assumption.
+    What is largest of several entries, and asked for being finite, is taken to be so. A mask's −∞
+    stays −∞ whatever is added to it; a number in its place is noted as an assumption.
     """
     checked = which.finite
     which = folded(which, shape_of(eqn.invars[0]))

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from wdjax.jax_compat import constants, is_literal, open_jaxpr, scan_split, shape_of
 from wdjax.symmetry.dead.elementwise import Rule, anything, is_float
-from wdjax.symmetry.dead.tables import KEEP_FACTORS, KEEP_MASKS, OF_ANY_DTYPE, OF_FLOATS
 from wdjax.symmetry.dead.shifts import (
     ZERO,
     Axes,
@@ -24,6 +23,7 @@ from wdjax.symmetry.dead.shifts import (
     long_axes,
     made,
 )
+from wdjax.symmetry.dead.tables import KEEP_FACTORS, KEEP_MASKS, OF_ANY_DTYPE, OF_FLOATS
 
 ROUNDS = 8
 """Walks of a loop's body before its carry is taken to depend on all that goes in."""
@@ -36,9 +36,9 @@ def dead_leaves(
 
     What is found holds in exact arithmetic for all values of the leaves and of the data for which
     all values are finite, but for the −∞ of masks, which leave something of each row; a number
-    next to 1/n is taken for 1/n, and a custom derivative for that of its function. In particular the gradient with respect to a dead
-    leaf is zero also where the loss stops gradients. What is not found may still be dead. Leaves
-    that are not read are not reported.
+    next to 1/n is taken for 1/n, and a custom derivative for that of its function. In particular
+    the gradient with respect to a dead leaf is zero also where the loss stops gradients. What is
+    not found may still be dead. Leaves that are not read are not reported.
 
     Args:
       jaxpr: An open jaxpr with one scalar output, whose first inputs are the leaves.

@@ -19,9 +19,13 @@ Orders: TypeAlias = dict[Factor, tuple[Place, ...]]
 
 def ordered(factor: Factor) -> Factor:
     """Returns the unknown with its digits in the order that they have in the leaf."""
-    if len(factor.free) < 2:
+    if all(map(_in_order, factor.free, factor.free[1:])):
         return factor
     return factor._replace(free=tuple(sorted(factor.free, key=lambda p: (p.axis, -p.behind))))
+
+
+def _in_order(one: Place, other: Place) -> bool:
+    return one.axis < other.axis or (one.axis == other.axis and one.behind > other.behind)
 
 
 def in_one_order(forms: Iterable[Form]) -> tuple[list[Form], Orders]:
