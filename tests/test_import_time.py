@@ -1,6 +1,6 @@
-from benchmarks.import_time import LIMIT, measure
+from benchmarks.import_time import LIMIT, ratio
 
 
 def test_importing_costs_hardly_more_than_optax():
-    # Of 15 in turns the minimum is steady; a second try if the machine was busy meanwhile.
-    assert any(measure(rounds=15)["ratio"] <= LIMIT for _ in range(2))
+    # Whether a collection of garbage falls due is by chance. A second try if the machine was busy.
+    assert any(ratio(7, collecting=False) <= LIMIT for _ in range(2))

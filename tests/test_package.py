@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import wdjax
 
 HEAVY = ("flax", "matplotlib", "sklearn", "tyro", "rich", "orbax", "chex", "scipy")
@@ -16,6 +18,18 @@ def run(code):
 def test_the_core_imports_neither_models_nor_plots():
     loaded = run("import sys, wdjax; print(*sys.modules)").split()
     assert not set(HEAVY) & set(loaded)
+
+
+def test_the_prover_is_imported_when_it_is_asked_for():
+    code = "import sys, wdjax; print('wdjax.symmetry.proof' in sys.modules, {0})"
+    assert run(code.format("")).split() == ["False"]
+    asked = "callable(wdjax.symmetry.find), callable(wdjax.symmetry.check)"
+    assert run(code.format(asked)).split() == ["False", "True", "True"]
+
+
+def test_a_name_that_is_not_there_is_missed():
+    with pytest.raises(AttributeError, match=r"'wdjax\.symmetry' has no attribute 'nothing'"):
+        _ = wdjax.symmetry.nothing
 
 
 def test_importing_starts_no_backend():

@@ -7,6 +7,7 @@ from pathlib import Path
 import jax
 import pytest
 
+from tests.symmetry.test_proof import MISSED
 from wdjax.cli import main
 from wdjax.experiments.equilibrium.claims import check
 from wdjax.training import load_record
@@ -49,12 +50,36 @@ def test_its_other_numbers_are_those_of_the_records():
 def test_its_numbers_of_the_prover_are_those_that_were_measured():
     text = " ".join(README.split())
     result = json.loads((RESULTS / "prover.json").read_text("utf-8"))
-    sound, large = result["soundness"], result["70B decoder, unrolled"]
+    complete, sound = result["completeness"], result["soundness"]
+    assert complete["uniform"] == complete["architectures"]
+    assert f"On {complete['architectures']} small architectures" in text
+    assert f"on {complete['full']} of them all scalings of single entries" in text
     assert sound["false"] == 0
-    assert f"among {sound['symmetries']:,} on {sound['networks']:,} random networks" in text
+    found = f"{sound['scalings']:,} independent scalings and {sound['dead']:,} dead leaves"
+    assert f"on {sound['networks']:,} random networks nothing false among {found}" in text
+    linen, large = (
+        result["times"][name] for name in ("Linen transformer of 12 layers", "70B decoder, unrolled")
+    )
+    assert f"takes {linen['trace_s']:.2f} s, and the proof {linen['proof_s']:.2f} s" in text
     assert f"{large['equations']:,} equations, is proved in {large['proof_s']:.1f} s" in text
     assert f"beside {large['trace_s']:.1f} s of tracing" in text
     assert f"a peak of {result['peak_GiB']:.1f} GiB" in text
+
+
+def test_what_the_prover_misses_is_what_its_tests_list():
+    result = json.loads((RESULTS / "prover.json").read_text("utf-8"))
+    assert set(result["completeness"]["missed"]) == set(MISSED)
+
+
+def test_all_versions_of_jax_give_the_same_answers():
+    answers = json.loads((RESULTS / "prover_answers.json").read_text("utf-8"))
+    assert len(answers) >= 2
+    assert len({entry["sha256"] for entry in answers.values()}) == 1
+
+
+def test_its_time_of_importing_is_what_was_measured():
+    result = json.loads((RESULTS / "import_time.json").read_text("utf-8"))
+    assert f"({result['ratio']:.2f} times" in README
 
 
 def test_its_picture_is_there():

@@ -198,9 +198,9 @@ LOSSES = [
     carried_from_a_look_up, filled, written_to_a_reference, stopped_in_a_growing_carry,
     stopped_beside_what_grows, padded_inside, shifted_by_a_window,
     masked_and_asked_for_being_finite, largest_of_one_masked_entry, product_as_exponent,
-    whole_division_as_exponent, rounded_exponent, tiny_exponent, cross_ratios, sinkhorn, swapped_carries,
-    transposed_carry, never_iterated, a_layer_and_the_whole_stack, looked_up_by_the_device,
-    zero_where_a_relu_is,
+    whole_division_as_exponent, rounded_exponent, tiny_exponent, cross_ratios, sinkhorn,
+    swapped_carries, transposed_carry, never_iterated, a_layer_and_the_whole_stack,
+    looked_up_by_the_device, zero_where_a_relu_is,
 ]  # fmt: skip
 
 

@@ -1,9 +1,13 @@
-"""Scale symmetries of a loss: residuals of the identities that they imply, and assertions on them.
+"""Scale symmetries of a loss: found in its jaxpr, measured, and asserted.
 
 If L(cw) = L(w) for every c > 0, then ⟨w, ∇L(w)⟩ = 0, ∇L(cw) = ∇L(w)/c and H(w) w = −∇L(w). Each
 identity has a residual, a pure function that is zero where it holds and that works under `jit`,
-and an assertion in the manner of chex.
+and an assertion in the manner of chex. `find` proves which scalings a loss does not see. What it is
+made of is as large as the rest of the package, and is imported when it is first asked for.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from wdjax.symmetry.assertions import (
     assert_gradient_orthogonal,
@@ -11,15 +15,35 @@ from wdjax.symmetry.assertions import (
     assert_inverse_scaling,
     assert_scale_invariant,
 )
-from wdjax.symmetry.check import Checked, check
-from wdjax.symmetry.find import find, register_rule
 from wdjax.symmetry.identities import (
     hessian_residual,
     inverse_scaling_residual,
     orthogonality_residual,
     scale_invariance_residual,
 )
-from wdjax.symmetry.symmetries import Symmetries
+
+if TYPE_CHECKING:
+    from wdjax.symmetry.measurement import Checked, check
+    from wdjax.symmetry.proof import find, register_rule
+    from wdjax.symmetry.symmetries import Symmetries
+
+_LATER = {
+    "Checked": "measurement",
+    "Symmetries": "symmetries",
+    "check": "measurement",
+    "find": "proof",
+    "register_rule": "proof",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what is not imported with the package (PEP 562)."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+    globals()[name] = value
+    return value
+
 
 __all__ = [
     "Checked",

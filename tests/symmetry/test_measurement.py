@@ -5,7 +5,7 @@ from jax import lax
 
 from tests.symmetry.architectures import ZOO
 from wdjax.symmetry import check, find, register_rule
-from wdjax.symmetry.find import RULES
+from wdjax.symmetry.proof import RULES
 from wdjax.symmetry.prover.values import WHOLE
 
 SOME = ["batch_norm_cnn", "qk_normed_attention", "pre_layer_norm_transformer", "auxiliary_output",

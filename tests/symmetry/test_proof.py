@@ -18,7 +18,7 @@ from wdjax.trees import named_leaves, with_leaves
 MISSED_UNIFORM: dict[str, str] = {}
 ITERATIONS = "factors between iterations of a scan, of one stacked leaf, are not found"
 MISSED = {
-    "gpt2": "a part of a leaf that is dead, the bias of the keys in that of all three, is not found",
+    "gpt2": "a part of a leaf that is dead, of the fused bias that of the keys, is not found",
     "growing_scan": ITERATIONS,
     "growing_scan_with_gains": ITERATIONS,
     "nested_growing_scans": ITERATIONS,
