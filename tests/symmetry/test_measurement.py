@@ -96,7 +96,7 @@ def test_an_epsilon_that_is_not_small_beside_the_values_is_found_out():
     small, large = {"w": jnp.array([0.01, 0.02])}, {"w": jnp.array([1e3, 2e3])}
     found = find(loss, small)
     assert found.assumptions[0].value == pytest.approx(1e-3)
-    assert "test_check.py" in found.assumptions[0].line
+    assert "test_measurement.py" in found.assumptions[0].line
     assert check(found, loss, small)[0].refuted
     assert not check(found, loss, large)[0].refuted
 
