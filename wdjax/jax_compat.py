@@ -4,6 +4,7 @@ Jaxprs are taken as they come, without the types of `jax.extend.core`: to import
 a good part of the time of importing JAX itself.
 """
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,38 @@ def open_jaxpr(jaxpr: Any) -> Any:
 def constants(jaxpr: Any) -> tuple[Any, ...]:
     """Returns the arrays that a jaxpr is closed over, in the order of its constvars."""
     return tuple(getattr(jaxpr, "consts", ()))
+
+
+def interpret(
+    jaxpr: Any,
+    inputs: Sequence[Any],
+    consts: Sequence[Any] | None,
+    of_constant: Callable[[Any], Any],
+    outputs_of: Callable[[Any, list[Any]], Sequence[Any]],
+    equations: Callable[[Any], Sequence[Any]] = lambda body: body.eqns,
+) -> list[Any]:
+    """Walks a jaxpr with values of another kind than arrays; returns those of its outputs.
+
+    Args:
+      jaxpr: A jaxpr, open or closed.
+      inputs: The values of its inputs.
+      consts: Its constants, if it is open and has some.
+      of_constant: Returns the value of an array or a number.
+      outputs_of: Returns the values of an equation's outputs, from those of its inputs.
+      equations: Returns the equations of an open jaxpr that are to be walked.
+    """
+    body = open_jaxpr(jaxpr)
+    held = [of_constant(array) for array in (constants(jaxpr) if consts is None else consts)]
+    known = dict(zip(body.constvars, held, strict=True))
+    known.update(zip(body.invars, inputs, strict=True))
+
+    def read(atom: Any) -> Any:
+        return of_constant(atom.val) if is_literal(atom) else known[atom]
+
+    for eqn in equations(body):
+        outputs = outputs_of(eqn, [read(atom) for atom in eqn.invars])
+        known.update(zip(eqn.outvars, outputs, strict=True))
+    return [read(atom) for atom in body.outvars]
 
 
 def is_literal(atom: Any) -> bool:

@@ -32,29 +32,30 @@ RULES: dict[str, Rule] = {
     **LOOPS,
 }
 WALKS = 8
-"""Walks until no axis has to be cut any finer; two are usual."""
+"""The most walks, in each of which the indices are told apart that the one before asked for."""
 
 
 def find(loss: Loss, params: Params, *args: Any, exact: bool = False) -> Symmetries:
     """Finds every scaling of the parameters that the loss does not see, from its jaxpr alone.
 
-    Each leaf ℓ is multiplied by c^{d_ℓ} with an unknown degree d_ℓ, and along each of its axes by
-    unknown factors. Each operation then needs something of them (a sum: terms that scale alike; an
-    exponential: an argument that does not scale), which is one linear equation. The symmetries are
-    the null space of all equations, in exact rational arithmetic.
+    Each entry i of each leaf ℓ is multiplied by exp(d_ℓ + f_ℓ[i]), with an unknown degree d_ℓ and
+    an unknown function f_ℓ of the index. Each operation then needs something of them (a sum: terms
+    that scale alike; an exponential: an argument that does not scale), which are linear equations.
+    The symmetries are the null space of all equations, in exact rational arithmetic.
 
     What is found is proved, up to the assumptions that the result names: an ε of a normalisation (a
-    constant of at most 1e-3 beside a value that scales) is taken for zero. What is not found may
-    still be there: an operation without a rule is taken to need values that do not scale, and is
-    named in `unknown`. A custom derivative is believed to be that of its function, and a mask to
-    leave something of each row. No name of a parameter plays a part.
+    constant of at most 1e-3 beside a value that scales) is taken for zero, and the large negative
+    number of a mask for −∞. What is not found may still be there: an operation without a rule is
+    taken to need values that do not scale, and is named in `unknown`. A custom derivative is
+    believed to be that of its function, and a mask to leave something of each row. No name of a
+    parameter plays a part.
 
     Args:
       loss: A pure function `loss(params, *args) -> scalar`, or `-> (scalar, anything)`.
       params: The parameters, or `jax.ShapeDtypeStruct`s in their place. Leaves that are not real
         floating-point are held fixed.
       *args: What else the loss takes; arrays or `jax.ShapeDtypeStruct`s.
-      exact: Whether to take no ε for zero.
+      exact: Whether to take no constant for another number.
 
     Raises:
       ValueError: The loss is not a scalar, cannot be traced, or branches in Python on a value; or
@@ -81,36 +82,48 @@ def find(loss: Loss, params: Params, *args: Any, exact: bool = False) -> Symmetr
         )
     jaxpr, consts, used = _trace(loss, params, args)
     idle, masks = _dead(jaxpr, consts, len(leaves), exact=exact)
-    scaled = [
-        index
-        for index, name in enumerate(leaves)
+    layouts = {
+        index: Layout.whole(index, trees.shape(leaf))
+        for index, (name, leaf) in enumerate(leaves.items())
         if floating[name] and used[index] and index not in idle
-    ]
-    shapes = [trees.shape(leaf) for leaf in leaves.values()]
-    layouts = {index: Layout.whole(index, shapes[index]) for index in scaled}
-    for walks in range(1, WALKS + 1):
+    }
+    walk, layouts = _walked(jaxpr, consts, layouts, idle, exact=exact)
+    named = Leaves(
+        names=tuple(leaves),
+        layouts=layouts,
+        unused=tuple(n for i, n in enumerate(leaves) if floating[n] and not used[i]),
+        dead=tuple(n for i, n in enumerate(leaves) if i in idle),
+    )
+    return solve(walk, named, masks)
+
+
+def _walked(
+    jaxpr: Any,
+    consts: Sequence[Any],
+    layouts: dict[int, Layout],
+    idle: frozenset[int],
+    *,
+    exact: bool,
+) -> tuple[Walk, dict[int, Layout]]:
+    """Returns a walk in which all indices are told apart that need be, and the layouts it had."""
+    for _ in range(WALKS):
         walk = Walk(RULES, exact=exact)
         inputs = [
-            layouts[index].value(walk) if index in layouts else _held(shape, index in idle)
-            for index, shape in enumerate(shapes)
+            layouts[index].value(walk) if index in layouts else _held(shape_of(var), index in idle)
+            for index, var in enumerate(jaxpr.invars)
         ]
-        rest = [invariant(shape_of(var)) for var in jaxpr.invars[len(leaves) :]]
-        (value,) = walk.run(jaxpr, [*inputs, *rest], consts)
+        (value,) = walk.run(jaxpr, inputs, consts)
         walk.need_invariant(value, "the value of the loss")
         finer = {
             index: layout.telling(sorted(place for leaf, place in walk.requests if leaf == index))
             for index, layout in layouts.items()
         }
-        if finer == layouts or walks == WALKS:
+        if finer == layouts:
             break
-        layouts = finer
-    named = Leaves(
-        names=tuple(leaves),
-        layouts={index: layouts[index] for index in scaled},
-        unused=tuple(n for i, n in enumerate(leaves) if floating[n] and not used[i]),
-        dead=tuple(n for i, n in enumerate(leaves) if i in idle),
-    )
-    return solve(walk, named, masks)
+        walked, layouts = layouts, finer
+    else:
+        layouts = walked  # what the last walk asked for has not been walked with
+    return walk, layouts
 
 
 def _dead(
@@ -124,7 +137,7 @@ def _dead(
 
 
 def _held(shape: tuple[int, ...], dead: bool) -> Value:
-    """A leaf that is not scaled. One that is dead may as well be zero, which fits every factor."""
+    """An input that is not scaled. A dead leaf may as well be zero, which fits every factor."""
     return zero(shape) if dead else invariant(shape)
 
 

@@ -7,7 +7,7 @@ the softmax takes away. Such leaves are *dead*: every value of them gives the sa
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from wdjax.jax_compat import constants, is_literal, open_jaxpr, scan_split, shape_of
+from wdjax.jax_compat import interpret, is_literal, open_jaxpr, scan_split, shape_of
 from wdjax.symmetry.dead.elementwise import Rule, anything, is_float
 from wdjax.symmetry.dead.shifts import (
     ZERO,
@@ -102,18 +102,7 @@ class _Walk:
           inputs: The values of its inputs.
           consts: Its constants, if it is open and has some.
         """
-        body = open_jaxpr(jaxpr)
-        held = [_constant(array) for array in (constants(jaxpr) if consts is None else consts)]
-        known = dict(zip(body.constvars, held, strict=True))
-        known.update(zip(body.invars, inputs, strict=True))
-
-        def read(atom: Any) -> Value:
-            return _constant(atom.val) if is_literal(atom) else known[atom]
-
-        for eqn in body.eqns:
-            outputs = self._apply(eqn, [read(atom) for atom in eqn.invars])
-            known.update(zip(eqn.outvars, outputs, strict=True))
-        return [read(atom) for atom in body.outvars]
+        return interpret(jaxpr, inputs, consts, _constant, self._apply)
 
     def _apply(self, eqn: Any, values: list[Value]) -> Sequence[Value]:
         name = eqn.primitive.name

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wdjax.jax_compat import constants, is_literal, open_jaxpr, shape_of, source_line, writes
+from wdjax.jax_compat import interpret, is_literal, shape_of, source_line, writes
 from wdjax.symmetry.prover.linear import Form
 from wdjax.symmetry.prover.values import (
     Parts,
@@ -101,18 +101,7 @@ class Walk:
           inputs: The values of its inputs.
           consts: Its constants, if it is open and has some.
         """
-        body = open_jaxpr(jaxpr)
-        held = [of_array(array) for array in (constants(jaxpr) if consts is None else consts)]
-        known = dict(zip(body.constvars, held, strict=True))
-        known.update(zip(body.invars, inputs, strict=True))
-
-        def read(atom: Any) -> Value:
-            return of_array(atom.val) if is_literal(atom) else known[atom]
-
-        for eqn in _needed(body):
-            outputs = self._apply(eqn, [read(atom) for atom in eqn.invars])
-            known.update(zip(eqn.outvars, outputs, strict=True))
-        return [read(atom) for atom in body.outvars]
+        return interpret(jaxpr, inputs, consts, of_array, self._apply, _needed)
 
     def _apply(self, eqn: Any, values: list[Value]) -> Sequence[Value]:
         rule = self._rules.get(eqn.primitive.name)
