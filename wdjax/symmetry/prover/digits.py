@@ -61,11 +61,6 @@ def without_look_ups(walk: Walk, value: Value, numbers: Iterable[int]) -> Value:
     return value._replace(parts=walk.need_none(value.parts, names, why), axes=axes)
 
 
-def _with_axis(value: Value, number: int, axis: Axis) -> Value:
-    axes = (*value.axes[:number], axis, *value.axes[number + 1 :])
-    return Value(value.parts, axes, value.constant, value.usual)
-
-
 def with_own_look_ups(walk: Walk, value: Value) -> Value:
     """Renames what was looked up along several axes, before these change their order.
 
@@ -83,7 +78,7 @@ def look_up(walk: Walk, value: Value, number: int) -> tuple[Value, set[int]]:
     """
     names = {name: walk.fresh(-1) for name in names_of(value.axes[number])}
     value = renamed(value, names)
-    return _with_axis(value, number, plain_axis(1)), set(names.values())
+    return value.with_axis(number, plain_axis(1)), set(names.values())
 
 
 def cut(walk: Walk, value: Value, number: int, cuts: Iterable[int]) -> Value:
@@ -110,7 +105,7 @@ def cut(walk: Walk, value: Value, number: int, cuts: Iterable[int]) -> Value:
             pieces.extend(new)
         behind = end
     kept = tuple(piece for piece in pieces if piece.size != 1)
-    return _with_axis(value, number, kept or plain_axis(1))
+    return value.with_axis(number, kept or plain_axis(1))
 
 
 def _cut_digit(
@@ -196,7 +191,7 @@ def resolve(walk: Walk, value: Value, number: int, places: Iterable[int]) -> Val
             parts = walk.need_none(value.parts, [digit.name], "its indices are told apart")
             value = value._replace(parts=parts)
         axis[place] = Digit(digit.size, walk.fresh(), True)
-    return _with_axis(value, number, tuple(axis))
+    return value.with_axis(number, tuple(axis))
 
 
 def aligned(walk: Walk, values: Sequence[Value], numbers: Sequence[int]) -> list[Value]:
@@ -213,7 +208,7 @@ def aligned(walk: Walk, values: Sequence[Value], numbers: Sequence[int]) -> list
         why = "axes that are split in different ways meet"
         return [walk.need_plain(v, [n], why) for v, n in pairs]
     # Along a plain axis the other's digits are as good as any.
-    bare = [v if not is_plain(v, n) else _with_axis(v, n, plain_axis(v.shape[n])) for v, n in pairs]
+    bare = [v if not is_plain(v, n) else v.with_axis(n, plain_axis(v.shape[n])) for v, n in pairs]
     after = [cut(walk, v, n, cuts) for v, n in zip(bare, numbers, strict=True)]
     axes = [v.axes[n] for v, n in zip(after, numbers, strict=True)]
     told = [
@@ -234,7 +229,7 @@ def _named(value: Value, number: int, common: Axis) -> Value:
         for old, new in zip(value.axes[number], common, strict=True)
         if old.name is not None and new.name is not None
     }
-    return _with_axis(renamed(value, names), number, common)
+    return renamed(value, names).with_axis(number, common)
 
 
 def matched(
@@ -247,9 +242,9 @@ def matched(
         if a.axes[i] == b.axes[j]:
             continue
         if is_plain(b, j) and b.names.isdisjoint(names_of(a.axes[i])):
-            b = _with_axis(b, j, a.axes[i])
+            b = b.with_axis(j, a.axes[i])
         elif is_plain(a, i) and a.names.isdisjoint(names_of(b.axes[j])):
-            a = _with_axis(a, i, b.axes[j])
+            a = a.with_axis(i, b.axes[j])
         elif _same_form(a.axes[i], b.axes[j]) and b.names.isdisjoint(names_of(a.axes[i])):
             b = _named(b, j, a.axes[i])
         else:
@@ -261,7 +256,7 @@ def matched(
                 one._replace(also=one.also | other.also)
                 for one, other in zip(a.axes[i], b.axes[j], strict=True)
             )
-            a, b = _with_axis(a, i, both), _with_axis(b, j, both)
+            a, b = a.with_axis(i, both), b.with_axis(j, both)
     return a, b
 
 

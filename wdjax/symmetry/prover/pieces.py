@@ -28,10 +28,6 @@ from wdjax.symmetry.prover.values import (
 from wdjax.symmetry.prover.walk import Rule, Walk
 
 
-def _with_axis(value: Value, number: int, axis: Any) -> Value:
-    return value._replace(axes=(*value.axes[:number], axis, *value.axes[number + 1 :]))
-
-
 def part(walk: Walk, value: Value, number: int, start: int, stop: int) -> Value:
     """Returns the entries of an axis from start to stop."""
     size = size_of(value.axes[number])
@@ -41,11 +37,11 @@ def part(walk: Walk, value: Value, number: int, start: int, stop: int) -> Value:
         value = without_look_ups(walk, value, [number])
     if (start, stop) == (0, size) or value.parts is None or is_plain(value, number):
         kept = value.axes[number] if stop - start == size else plain_axis(stop - start)
-        return _with_axis(value, number, kept)
+        return value.with_axis(number, kept)
     piece = gcd(start, stop, size)
     if size // piece > POINTS:
         value = walk.need_plain(value, [number], "a part of a long axis is taken")
-        return _with_axis(value, number, plain_axis(stop - start))
+        return value.with_axis(number, plain_axis(stop - start))
     points, tail = pieces_of(walk, value, number, piece)
     return _assembled(walk, value, number, points[start // piece : stop // piece], tail)
 
@@ -81,7 +77,7 @@ def _assembled(
         assert front.name is not None
         parts = joined(points, front.name)
     axis = tuple(digit for digit in (front, *tail) if digit.size != 1) or plain_axis(1)
-    return _with_axis(value._replace(parts=parts, constant=None), number, axis)
+    return Value(parts, value.axes).with_axis(number, axis)
 
 
 def static_slice(walk: Walk, eqn: Any, value: Value) -> Value:
@@ -103,13 +99,13 @@ def _every(walk: Walk, value: Value, number: int, start: int, stop: int, stride:
     count = -(-(stop - start) // stride)
     even = size % stride == 0 and start < stride and count == size // stride
     if value.parts is None or is_plain(value, number):
-        return _with_axis(value, number, plain_axis(count))
+        return value.with_axis(number, plain_axis(count))
     if not even or stride > POINTS:
         value = walk.need_plain(value, [number], "some indices of an axis are taken")
-        return _with_axis(value, number, plain_axis(count))
+        return value.with_axis(number, plain_axis(count))
     value = cut(walk, value, number, {stride})
     if is_plain(value, number):
-        return _with_axis(value, number, plain_axis(count))
+        return value.with_axis(number, plain_axis(count))
     axis = value.axes[number]
     front = 0
     while size_of(axis[front:]) > stride:
@@ -121,9 +117,8 @@ def _every(walk: Walk, value: Value, number: int, start: int, stop: int, stride:
         assert digit.name is not None
         parts = at(parts, digit.name, index // behind)
         index %= behind
-    return _with_axis(
-        value._replace(parts=parts), number, value.axes[number][:front] or plain_axis(1)
-    )
+    front_digits = value.axes[number][:front] or plain_axis(1)
+    return value._replace(parts=parts).with_axis(number, front_digits)
 
 
 def dynamic_slice(walk: Walk, eqn: Any, value: Value, *starts: Value) -> Value:
@@ -141,7 +136,7 @@ def dynamic_slice(walk: Walk, eqn: Any, value: Value, *starts: Value) -> Value:
             value, _ = look_up(walk, value, number)
         else:
             value = walk.need_plain(value, [number], "a part of an axis is taken")
-            value = _with_axis(value, number, plain_axis(size))
+            value = value.with_axis(number, plain_axis(size))
     return value
 
 
@@ -215,9 +210,9 @@ def _kinds(walk: Walk, value: Value, number: int, piece: int) -> list[tuple[Valu
     """Returns the pieces of an axis as values, each with how often it occurs."""
     times = value.shape[number] // piece
     if value.parts is None or is_plain(value, number):
-        return [(_with_axis(value, number, plain_axis(piece)), times)]
+        return [(value.with_axis(number, plain_axis(piece)), times)]
     points, tail = pieces_of(walk, value, number, piece)
-    return [(_with_axis(value._replace(parts=point), number, tail), 1) for point in points]
+    return [(value._replace(parts=point).with_axis(number, tail), 1) for point in points]
 
 
 def _alike_in_digits(walk: Walk, values: list[Value]) -> list[Value]:
@@ -232,7 +227,7 @@ def _joined_alike(walk: Walk, values: Sequence[Value], number: int, shape: Seque
     """Joins parts that have to scale alike, with nothing varying along the axis."""
     why = "values that scale differently are joined"
     plain = [
-        _with_axis(walk.need_plain(value, [number], why), number, plain_axis(shape[number]))
+        walk.need_plain(value, [number], why).with_axis(number, plain_axis(shape[number]))
         for value in values
     ]
     return meet(walk, plain, why)

@@ -166,6 +166,11 @@ class Value(NamedTuple):
         """The shape of the value."""
         return tuple(map(size_of, self.axes))
 
+    def with_axis(self, number: int, axis: Axis) -> "Value":
+        """Returns the value with another axis in place of one."""
+        axes = (*self.axes[:number], axis, *self.axes[number + 1 :])
+        return Value(self.parts, axes, self.constant, self.usual)
+
     @property
     def looked_up(self) -> set[int]:
         """The names of what was looked up, whether along its axes or not."""
