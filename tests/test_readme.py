@@ -57,9 +57,8 @@ def test_its_numbers_of_the_prover_are_those_that_were_measured():
     assert sound["false"] == 0
     found = f"{sound['scalings']:,} independent scalings and {sound['dead']:,} dead leaves"
     assert f"on {sound['networks']:,} random networks nothing false among {found}" in text
-    linen, large = (
-        result["times"][name] for name in ("Linen transformer of 12 layers", "70B decoder, unrolled")
-    )
+    times = result["times"]
+    linen, large = times["Linen transformer of 12 layers"], times["70B decoder, unrolled"]
     assert f"takes {linen['trace_s']:.2f} s, and the proof {linen['proof_s']:.2f} s" in text
     assert f"{large['equations']:,} equations, is proved in {large['proof_s']:.1f} s" in text
     assert f"beside {large['trace_s']:.1f} s of tracing" in text
