@@ -15,7 +15,7 @@ LAYERS = (
     ("groups", "masks"),
     ("theory", "rates"),
     ("transforms", "symmetry"),
-    ("tracking", "audit", "models", "data"),
+    ("tracking", "auditing", "models", "data"),
     ("training",),
     ("report",),
     ("experiments",),

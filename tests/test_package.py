@@ -12,7 +12,7 @@ PACKAGES = (
     wdjax.theory,
     wdjax.theory.conventions,
     wdjax.tracking,
-    wdjax.audit,
+    wdjax.auditing,
 )
 HEAVY = ("flax", "matplotlib", "sklearn", "tyro", "rich", "orbax", "chex", "scipy")
 
@@ -33,7 +33,7 @@ def test_the_core_imports_neither_models_nor_plots():
     ("module", "asked"),
     [
         ("wdjax.symmetry.proof", "callable(wdjax.symmetry.find)"),
-        ("wdjax.audit", "callable(wdjax.probe)"),
+        ("wdjax.auditing", "callable(wdjax.probe)"),
         ("wdjax.transforms.twins", "callable(wdjax.transforms.twins.twin)"),
         ("wdjax.theory.conventions", "callable(wdjax.transforms.from_setting)"),
         ("wdjax.theory.conventions", "callable(wdjax.theory.conventions.convert)"),

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from optax import contrib
 
 import wdjax
-from tests.audit import optimisers as local
+from tests.auditing import optimisers as local
 from wdjax import groups, rates, transforms
-from wdjax.audit import probe
+from wdjax.auditing import probe
 
 PARAMS = {
     "kernel": np.random.default_rng(0).normal(size=(3, 4)) / 3,

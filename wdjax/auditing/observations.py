@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wdjax.audit.blackbox import BlackBox, Vectors, numpy_step
+from wdjax.auditing.blackbox import BlackBox, Vectors, numpy_step
 from wdjax.typing import PyTree
 
 CLOSE = 1e-6

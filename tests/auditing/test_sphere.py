@@ -3,9 +3,9 @@ import numpy as np
 import optax
 import pytest
 
-from tests.audit import optimisers as local
+from tests.auditing import optimisers as local
 from wdjax import groups, transforms
-from wdjax.audit import probe
+from wdjax.auditing import probe
 
 RNG = np.random.default_rng(0)
 PARAMS = {

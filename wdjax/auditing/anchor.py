@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from wdjax.audit.blackbox import BlackBox, Vectors, numpy_step
-from wdjax.audit.judge import Kind
-from wdjax.audit.observations import Materials, fraction, norm
+from wdjax.auditing.blackbox import BlackBox, Vectors, numpy_step
+from wdjax.auditing.judge import Kind
+from wdjax.auditing.observations import Materials, fraction, norm
 from wdjax.typing import PyTree
 
 FORGETTING = 2000

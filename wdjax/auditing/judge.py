@@ -5,9 +5,9 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from wdjax.audit.blackbox import BlackBox
-from wdjax.audit.coupling import Coupling, Direction, couplings
-from wdjax.audit.observations import (
+from wdjax.auditing.blackbox import BlackBox
+from wdjax.auditing.coupling import Coupling, Direction, couplings
+from wdjax.auditing.observations import (
     Instant,
     Materials,
     Seen,
@@ -45,8 +45,8 @@ class Finding(NamedTuple):
     """What one leaf suffers at one sampled step.
 
     Attributes:
-      kind: As in `wdjax.audit.LeafDecay`; "initial" also where it takes `anchors` to say to which
-        point the leaf is drawn.
+      kind: As in `wdjax.auditing.LeafDecay`; "initial" also where it takes `anchors` to say to
+        which point the leaf is drawn.
       rate: ρ.
       strength: s of a coupled decay.
       amount: What is taken from each entry's size whatever that is.

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wdjax.audit.anchor import anchors, wandered
-from wdjax.audit.blackbox import BlackBox, micro_step
-from wdjax.audit.judge import Finding, Kind, judge
-from wdjax.audit.observations import Instant, Materials, Seen, fraction, norm, observe, same
-from wdjax.audit.report import LeafDecay
-from wdjax.audit.sphere import Sphere, spheres
+from wdjax.auditing.anchor import anchors, wandered
+from wdjax.auditing.blackbox import BlackBox, micro_step
+from wdjax.auditing.judge import Finding, Kind, judge
+from wdjax.auditing.observations import Instant, Materials, Seen, fraction, norm, observe, same
+from wdjax.auditing.report import LeafDecay
+from wdjax.auditing.sphere import Sphere, spheres
 from wdjax.typing import PyTree
 
 NAN = float("nan")

@@ -5,7 +5,7 @@ import optax
 import pytest
 
 from wdjax import transforms
-from wdjax.audit import probe
+from wdjax.auditing import probe
 
 WEIGHTS = np.random.default_rng(0).normal(size=(20, 10))
 

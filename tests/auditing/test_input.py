@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from wdjax.audit import probe
+from wdjax.auditing import probe
 
 PARAMS = {"kernel": np.ones((2, 3)), "bias": np.zeros(3)}
 ADAMW = optax.adamw(0.01, weight_decay=0.1)

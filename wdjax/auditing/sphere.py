@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wdjax.audit.blackbox import BlackBox, Vectors, numpy_step
-from wdjax.audit.observations import norm
+from wdjax.auditing.blackbox import BlackBox, Vectors, numpy_step
+from wdjax.auditing.observations import norm
 from wdjax.typing import PyTree
 
 MOST_LEAVES = 64

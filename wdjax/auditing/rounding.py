@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from wdjax.audit.blackbox import BlackBox, Vectors
+from wdjax.auditing.blackbox import BlackBox, Vectors
 from wdjax.typing import PyTree
 
 SHARE = 0.01

@@ -4,7 +4,7 @@
 whether it decays, how, and how fast along the schedule.
 """
 
-from wdjax.audit.probe import probe
-from wdjax.audit.report import LeafDecay, Probe
+from wdjax.auditing.probe import probe
+from wdjax.auditing.report import LeafDecay, Probe
 
 __all__ = ["LeafDecay", "Probe", "probe"]

@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from wdjax.audit.blackbox import BlackBox, Vectors, numpy_step
-from wdjax.audit.observations import Materials, after, fraction, norm
+from wdjax.auditing.blackbox import BlackBox, Vectors, numpy_step
+from wdjax.auditing.observations import Materials, after, fraction, norm
 from wdjax.typing import PyTree
 
 LEAST, MOST = 1e-12, 1e6

@@ -10,11 +10,11 @@ import numpy as np
 import optax
 
 from wdjax import trees
-from wdjax.audit.blackbox import BlackBox, Vectors, black_box, micro_step, require_working
-from wdjax.audit.course import along_the_schedule
-from wdjax.audit.observations import Materials
-from wdjax.audit.report import LeafDecay, Probe
-from wdjax.audit.rounding import Rounding, roundings
+from wdjax.auditing.blackbox import BlackBox, Vectors, black_box, micro_step, require_working
+from wdjax.auditing.course import along_the_schedule
+from wdjax.auditing.observations import Materials
+from wdjax.auditing.report import LeafDecay, Probe
+from wdjax.auditing.rounding import Rounding, roundings
 from wdjax.typing import Params
 
 SAMPLES = 9

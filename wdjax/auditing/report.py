@@ -1,4 +1,4 @@
-"""What `wdjax.audit.probe` found, to read and to hand on."""
+"""What `wdjax.auditing.probe` found, to read and to hand on."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from wdjax.audit.judge import Kind
+from wdjax.auditing.judge import Kind
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,7 +134,7 @@ class LeafDecay:
 
 @dataclasses.dataclass(frozen=True)
 class Probe:
-    """What an optimiser does to weights; made by `wdjax.audit.probe`, prints as a table.
+    """What an optimiser does to weights; made by `wdjax.auditing.probe`, prints as a table.
 
     Attributes:
       leaves: Per path of a floating-point leaf, what happens to it.

@@ -3,9 +3,9 @@ import numpy as np
 import optax
 import pytest
 
-from tests.audit import optimisers as local
+from tests.auditing import optimisers as local
 from wdjax import transforms
-from wdjax.audit import probe
+from wdjax.auditing import probe
 
 PARAMS = {"kernel": np.random.default_rng(0).normal(size=(3, 4)), "bias": np.zeros(3)}
 BASES = {"sgd": optax.sgd(0.1, 0.9), "plain": optax.sgd(0.1), "adam": optax.adam(1e-3)}
