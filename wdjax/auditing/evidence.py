@@ -1,0 +1,92 @@
+"""All that an audit measured and proved, before anything is concluded from it."""
+
+import dataclasses
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+
+from wdjax.auditing.report import Probe
+from wdjax.symmetry.symmetries import Symmetries
+from wdjax.typing import Loss, Params
+
+Role: TypeAlias = Literal["learning_rate", "regulariser", "balancer", "nothing", "not_decayed"]
+
+
+class Response(NamedTuple):
+    """How an optimiser steps on gradients without memory that are orthogonal to the weights.
+
+    Attributes:
+      step_moment: E‖Δw‖² at the learning rate and the gradient size at which it was measured.
+      degree: k, where steps go as the k-th power of the gradients' size: 1 for SGD, 0 for Adam.
+      correlation: R = 1 + 2 Σ_k ρ_k, the autocorrelation of the steps summed over all lags.
+    """
+
+    step_moment: float
+    degree: float
+    correlation: float
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupVerdict:
+    """What the decay does to one norm group. Numbers that do not exist are NaN.
+
+    Attributes:
+      name: Name of the group.
+      leaves: Paths of its leaves.
+      axes: The axes of a single leaf along each index of which the loss is blind to the scale.
+      role: "learning_rate" (the loss is blind to the group's scale: decay sets how fast its
+        direction turns), "regulariser" (the loss sees the scale), "balancer" (the loss is blind to
+        a scaling of this leaf against another: decay makes their norms equal), "nothing" (decay
+        has no effect on the function or none at all), "not_decayed".
+      norm: ‖w‖ now.
+      gradient_moment: G = ‖w‖²‖g‖² now.
+      rate: The fraction of w that is removed per step in the long run, at the largest learning
+        rate of the schedule.
+      equilibrium_norm: ‖w‖ at equilibrium, at the largest learning rate and for the present G.
+      angle: Root-mean-square angle per step at equilibrium, in radians.
+      relaxation_steps: Steps to get near the equilibrium.
+      effective_lr: The effective learning rate at the present norm, and
+      settled_effective_lr: at equilibrium.
+      note: More in words.
+    """
+
+    name: str
+    leaves: tuple[str, ...]
+    axes: tuple[int, ...]
+    role: Role
+    norm: float
+    gradient_moment: float
+    rate: float
+    equilibrium_norm: float
+    angle: float
+    relaxation_steps: float
+    effective_lr: float
+    settled_effective_lr: float
+    note: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """What the audit of one set-up has seen.
+
+    Attributes:
+      loss: The loss, called as `loss(params, *args)`.
+      params: The parameters.
+      args: The batch.
+      steps: How many training steps will be run.
+      symmetries: What scalings the loss does not see.
+      probe: What the optimiser does to each leaf.
+      gradients: The gradient at the parameters, per path of a floating-point leaf.
+      responses: Per path, how the leaf steps on noise; only where that is known.
+      verdicts: What the decay does to each norm group.
+    """
+
+    loss: Loss
+    params: Params
+    args: tuple[Any, ...]
+    steps: int
+    symmetries: Symmetries
+    probe: Probe
+    gradients: dict[str, np.ndarray]
+    responses: dict[str, Response]
+    verdicts: tuple[GroupVerdict, ...]
