@@ -1,54 +1,28 @@
-"""The command line: `wdjax list`, `wdjax run NAME`, `wdjax report FOLDER`."""
+"""`wdjax list`, `wdjax run NAME`, `wdjax report FOLDER`."""
 
 import argparse
 import contextlib
 import dataclasses
 import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import jax
+import tyro
+from rich.console import Console
+from rich.progress import track
 
-try:
-    import tyro
-    from rich.console import Console
-    from rich.progress import track
+from wdjax.cli.command import BAD_INPUT, Commands, require_no
+from wdjax.experiments import EXPERIMENTS, Experiment
+from wdjax.report import verdict_table, write_report
+from wdjax.training import Outcome, RunRecord, cpu_count, load_record, save_record
 
-    from wdjax.experiments import EXPERIMENTS, Experiment
-    from wdjax.report import verdict_table, write_report
-    from wdjax.training import Outcome, RunRecord, cpu_count, load_record, save_record
-except ModuleNotFoundError as missing:
-    raise ModuleNotFoundError(
-        f"the command line needs {missing.name!r}, which comes with the extra `lab`: "
-        'pip install "wdjax[lab]".'
-    ) from missing
-
-CLAIM_FAILED, BAD_INPUT = 1, 2
+CLAIM_FAILED = 1
 QUICK_NOTE = "A quick run: it shows that everything works; its verdicts are no evidence."
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns the exit status.
-
-    Args:
-      arguments: The words after `wdjax`; None for those of the process.
-
-    Returns:
-      0; or 1 if a claim does not hold; or 2 if the input is bad.
-    """
-    known, rest = _parser().parse_known_args(arguments)
-    console = Console()
-    try:
-        return known.command(known, rest, console)
-    except (OSError, ValueError, FloatingPointError) as error:
-        Console(stderr=True).print(f"wdjax: {error}", style="red", markup=False, highlight=False)
-        return BAD_INPUT
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="wdjax", description="What weight decay really does.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+def add(commands: Commands) -> None:
+    """Adds the three commands to those of `wdjax`."""
     listing = commands.add_parser("list", help="show the experiments")
     listing.set_defaults(command=_list)
     # The settings of an experiment are its own, so `--help` after its name is answered by tyro.
@@ -66,12 +40,11 @@ def _parser() -> argparse.ArgumentParser:
     reporting = commands.add_parser("report", help="make the page of a run again")
     reporting.add_argument("folder", type=Path, help="the folder of the run's record.json")
     reporting.set_defaults(command=_report)
-    return parser
 
 
 def _list(known: argparse.Namespace, rest: list[str], console: Console) -> int:
     del known
-    _require_no(rest)
+    require_no(rest)
     for experiment in EXPERIMENTS.values():
         console.print(f"{experiment.name}: {experiment.summary}", highlight=False)
         console.print(f"    {experiment.source}", highlight=False)
@@ -113,7 +86,7 @@ def _folder(folder: Path) -> Iterator[None]:
 
 
 def _report(known: argparse.Namespace, rest: list[str], console: Console) -> int:
-    _require_no(rest)
+    require_no(rest)
     record = load_record(known.folder)
     if record.experiment not in EXPERIMENTS:
         raise ValueError(
@@ -132,11 +105,6 @@ def _show(experiment: Experiment, record: RunRecord, folder: Path, console: Cons
     return CLAIM_FAILED if failed else 0
 
 
-def _require_no(rest: list[str]) -> None:
-    if rest:
-        raise ValueError(f"unknown arguments: {' '.join(rest)}. See wdjax --help.")
-
-
 def _use_all_cores() -> None:
     """One CPU device per core, if JAX is not running yet, so that a grid spreads over them."""
     forced = "xla_force_host_platform_device_count" in os.environ.get("XLA_FLAGS", "")
@@ -144,7 +112,3 @@ def _use_all_cores() -> None:
     if not forced and chosen == -1:
         with contextlib.suppress(RuntimeError):  # JAX is running already, as in a notebook
             jax.config.update("jax_num_cpu_devices", cpu_count())
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,34 @@
+"""Reads the words of a command line and calls the command that they name."""
+
+import argparse
+from collections.abc import Sequence
+
+from rich.console import Console
+
+from wdjax.cli import experiments
+from wdjax.cli.command import BAD_INPUT
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns the exit status.
+
+    Args:
+      arguments: The words after `wdjax`; None for those of the process.
+
+    Returns:
+      0; or 1 if a claim does not hold; or 2 if the input is bad.
+    """
+    known, rest = _parser().parse_known_args(arguments)
+    console = Console()
+    try:
+        return known.command(known, rest, console)
+    except (OSError, ValueError, FloatingPointError) as error:
+        Console(stderr=True).print(f"wdjax: {error}", style="red", markup=False, highlight=False)
+        return BAD_INPUT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="wdjax", description="What weight decay really does.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    experiments.add(commands)
+    return parser
