@@ -3,6 +3,7 @@
 import numpy as np
 
 from wdjax import theory
+from wdjax.experiments.equilibrium.claims import claimed_angle
 from wdjax.experiments.equilibrium.config import JOINT, Config, runs
 
 CHUNKS, KERNELS = 16, 3
@@ -13,11 +14,11 @@ def ideal_arrays():
     eta, lam, mu = (np.asarray(values, float) for values in hyper)
     decays = lam > 0
     shape = (len(eta), CHUNKS, KERNELS)
-    settled = theory.squared_norm(eta, np.where(decays, lam, 1), mu, gradient_moment=100.0)
-    per_step = theory.growth_without_decay(0.1, 0.9, gradient_moment=100.0)
+    settled = theory.sgd(eta, np.where(decays, lam, 1), mu).squared_norm(gradient_moment=100.0)
+    per_step = theory.coupled_sgd.growth_without_decay(0.1, 0.9, gradient_moment=100.0)
     growing = np.sqrt(200.0**2 + float(per_step) * 100 * np.arange(CHUNKS))
     norm = np.where(decays[:, None], np.asarray(settled)[:, None], growing)
-    angle = np.asarray(theory.angle_per_step(eta, lam, mu))
+    angle = claimed_angle(eta, lam, mu)
     return {
         **hyper._asdict(),
         "seed": seeds,

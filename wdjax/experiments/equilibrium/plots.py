@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from wdjax import theory
-from wdjax.experiments.equilibrium.claims import Measured, equilibrium, joint
+from wdjax.experiments.equilibrium.claims import Measured, claimed_angle, equilibrium, joint
 from wdjax.report import Plot
 from wdjax.training import RunRecord
 
@@ -85,9 +85,7 @@ def _equilibrium(arrays: dict[str, np.ndarray], measured: Measured) -> Figure:
 
 def _angles(ax: Axes, measured: Measured) -> None:
     runs = np.flatnonzero(measured.decays)
-    predicted = np.asarray(
-        theory.angle_per_step(measured.eta[runs], measured.lam[runs], measured.mu[runs])
-    )
+    predicted = claimed_angle(measured.eta[runs], measured.lam[runs], measured.mu[runs])
     for kernel in range(measured.angle_ratio.shape[1]):
         ax.scatter(predicted, predicted * measured.angle_ratio[runs, kernel], s=14, alpha=0.5)
     ends = np.array([predicted.min(), predicted.max()])
@@ -111,9 +109,8 @@ def _scaling(arrays: dict[str, np.ndarray], measured: Measured) -> Figure:
     _half_slope(middle, eta / lam, squared, colours)
     middle.set(xlabel="η/λ", ylabel="‖w‖² at equilibrium")
     _half_slope(right, eta * lam, eta / squared, colours)
-    known = theory.effective_learning_rate(
-        eta, lam, measured.mu[grid], gradient_moment=measured.moment[grid]
-    )
+    settled = theory.sgd(eta, lam, measured.mu[grid])
+    known = settled.effective_lr(gradient_moment=measured.moment[grid])
     right.scatter(eta * lam, np.asarray(known), c="0.3", marker="x", s=22, linewidths=1)
     right.set(xlabel="ηλ", ylabel="η/‖w‖² at equilibrium")
     return figure
