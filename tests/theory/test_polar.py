@@ -9,7 +9,7 @@ from wdjax.theory import polar
 from wdjax.theory.correlation import total
 
 STANDARD = (3.4445, -4.7750, 2.0315)
-CONVERGENT = (15 / 8, -10 / 8, 3 / 8)  # with these 14 iterations are the polar factor
+CONVERGENT = (15 / 8, -10 / 8, 3 / 8)  # with these 12 iterations are the polar factor
 
 
 def singular_values(rng, small, large, count):
@@ -22,10 +22,10 @@ def polar_factors(x):
     return u @ v
 
 
-@pytest.mark.parametrize(("small", "large"), [(48, 48), (24, 48), (12, 48)])
+@pytest.mark.parametrize(("small", "large"), [(32, 32), (16, 32), (8, 32)])
 def test_polar_factors_of_gaussian_matrices_correlate_as_theory_says(small, large):
     rng = np.random.default_rng(0)
-    x, other = rng.normal(size=(2, 60, small, large))
+    x, other = rng.normal(size=(2, 50, small, large))
     for correlation in (0.3, 0.7, 0.95):
         y = correlation * x + np.sqrt(1 - correlation**2) * other
         products = np.sum(polar_factors(x) * polar_factors(y), axis=(1, 2)) / small
@@ -33,7 +33,7 @@ def test_polar_factors_of_gaussian_matrices_correlate_as_theory_says(small, larg
         expected = float(polar.polar_correlation(correlation, aspect=large / small))
         # Finite matrices: up to 0.25/r below.
         assert np.mean(products) == pytest.approx(expected, abs=4 * error + 0.25 / small)
-        assert abs(expected - correlation) > (0.004 if small == 12 else 0.015)
+        assert abs(expected - correlation) > (0.004 if small == 8 else 0.015)
 
 
 def test_square_matrices_have_the_weights_in_closed_form():
@@ -90,7 +90,7 @@ def test_muon_settles_where_theory_says(shape, nesterov, coefficients):
     def optimiser(rate):
         return optax.chain(
             optax.contrib.scale_by_muon(
-                ns_coeffs=coefficients, ns_steps=14 if exact else 5, beta=0.95, nesterov=nesterov
+                ns_coeffs=coefficients, ns_steps=12 if exact else 5, beta=0.95, nesterov=nesterov
             ),
             optax.scale(1.5),
             optax.add_decayed_weights(rate / lr),

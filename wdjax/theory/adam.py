@@ -37,7 +37,7 @@ def forgetting_factor(b1: ArrayLike, b2: ArrayLike) -> jax.Array:
     """What a finite β₂ multiplies AdamW's ‖w‖² by: 1 − (1−β₂)(2(1−β₁)/(1−β₁β₂) − 1).
 
     v holds the gradients that m holds, so that large ones count less; that v fluctuates makes up
-    for a part. To first order in 1−β₂: at 0.95 it is right to 0.4 % of ‖w‖² in the null model.
+    for a part. To first order in 1−β₂: at 0.95 it is right to 0.7 % of ‖w‖² in the null model.
 
     Args:
       b1: β₁ in [0, 1).
@@ -95,6 +95,8 @@ def adamw(lr: ArrayLike, weight_decay: ArrayLike, b1: ArrayLike = 0.9) -> AdamW:
 
     Limits: β₂ → 1 and ε → 0. Where v forgets, ‖w‖² is smaller by `forgetting_factor` (for β₁ = 0.9
     by 0.1 % at β₂ = 0.999 and 2 % at 0.95), and the angle by 0.5 % at 0.95.
+    It follows ‖w‖, and with it the gradients' size, with a delay of 1/(1−β₂) steps, which a
+    transient that is not slower is changed by: `adam_transient.adam_course` takes it in.
 
     Args:
       lr: η ≥ 0, a number or an array of several.

@@ -209,6 +209,7 @@ def _kept(c: jax.Array, rate: jax.Array) -> jax.Array:
     return (c + rate * shrinking_moment(c)) ** 2 + rate * (2 - rate) * acting_share(c)
 
 
+@jax.jit
 def _solve(rate: jax.Array, b1: jax.Array) -> CautiousState:
     """Halves [0, 1] down to c, where c − β₁(c + ρh + s), which increases in c, is zero."""
     still = rate == 0

@@ -112,11 +112,13 @@ def adam_l2(
         ‖w‖³ = η √(dG) / (2λ),   θ = (2η²λd/√G)^(1/3) √((1−β₁)/(1+β₁))
 
     The norm relaxes as exp(−3ρt) with ρ = ηλ√d‖w‖/√G: gradients that become smaller as w grows make
-    the decay stronger. Entries of one group differ (`coordinate_moment`); for gradients of unequal
-    sizes √(dG) stands for d E s_i‖w‖, and the mean of the s_i is what counts.
+    the decay stronger. Where entries have gradients of unequal sizes s_i, their weights have so too
+    (`coordinate_moment`), and G is to be taken as (Σ_i s_i‖w‖)²/d: it is the mean that counts.
 
     To leading order in ρ, for 1/ρ well above 1/(1−β₂) (v has to follow ‖w‖), and for λ‖w‖ well
-    below ‖g‖; the square of their ratio is ρ/2.
+    below ‖g‖; the square of their ratio is ρ/2. In the null model ‖w‖² is 0.3, 0.9 and 5 % lower
+    and the angle 0.3, 1 and 5 % smaller at ρ = 0.015, 0.06 and 0.37. `adam_transient.adam_course`
+    follows a schedule without these limits.
 
     Args:
       lr: η ≥ 0, a number or an array of several.

@@ -92,7 +92,7 @@ class NormalisedSteps(Equilibrium):
         return decoupled.squared_norm(self.rate, self.step_moment(**gradients), self.correlation)
 
     def effective_lr(self, **gradients: Unpack[GradientStatistics]) -> jax.Array:
-        """η/‖w‖ at equilibrium: per unit of the step, how far the direction moves."""
+        """η/‖w‖ at equilibrium; `direction.effective_normalised_rate` has the factor 1/(1−ρ)."""
         return jnp.asarray(self.learning_rate) / self.norm(**gradients)
 
 
