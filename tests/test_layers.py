@@ -15,7 +15,7 @@ LAYERS = (
     ("groups", "masks"),
     ("theory", "rates"),
     ("transforms", "symmetry"),
-    ("tracking", "auditing", "models", "data"),
+    ("tracking", "auditing", "planning", "models", "data"),
     ("training",),
     ("report",),
     ("experiments",),

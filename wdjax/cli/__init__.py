@@ -1,4 +1,4 @@
-"""The command line: `wdjax list | run | report`; needs the extra `wdjax[lab]`."""
+"""The command line: `wdjax list | run | report | audit | plan`; needs the extra `wdjax[lab]`."""
 
 try:
     from wdjax.cli.main import main

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
-from wdjax.cli import experiments
+from wdjax.cli import auditing, experiments, planning
 from wdjax.cli.command import BAD_INPUT
 
 
@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
       arguments: The words after `wdjax`; None for those of the process.
 
     Returns:
-      0; or 1 if a claim does not hold; or 2 if the input is bad.
+      0; or 1 if a claim does not hold or an audit warns; or 2 if the input is bad.
     """
     known, rest = _parser().parse_known_args(arguments)
     console = Console()
@@ -30,5 +30,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="wdjax", description="What weight decay really does.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    experiments.add(commands)
+    for part in (experiments, auditing, planning):
+        part.add(commands)
     return parser
