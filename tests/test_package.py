@@ -12,6 +12,7 @@ PACKAGES = (
     wdjax.theory,
     wdjax.theory.conventions,
     wdjax.tracking,
+    wdjax.tracking.writers,
     wdjax.auditing,
 )
 HEAVY = ("flax", "matplotlib", "sklearn", "tyro", "rich", "orbax", "chex", "scipy")

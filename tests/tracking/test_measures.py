@@ -34,6 +34,41 @@ def test_every_measure_agrees_with_numpy(seed, size):
             w @ g / np.linalg.norm(w) / np.linalg.norm(g), rel=1e-9, abs=1e-12
         )
         assert m.angle == pytest.approx(exact_angle(w, w + step), rel=1e-5, abs=1e-14)
+        along = w / np.linalg.norm(w)
+        assert m.radial_update == pytest.approx(along @ step, rel=1e-9, abs=1e-14 * 10**size)
+        across = [x - along * (along @ x) for x in (step, g)]
+        assert m.tangential_update == pytest.approx(np.linalg.norm(across[0]), rel=1e-12)
+        assert m.effective_gradient_norm == pytest.approx(
+            np.linalg.norm(w) * np.linalg.norm(across[1]), rel=1e-12
+        )
+
+
+@given(seed=st.integers(0, 2**32 - 1), size=st.floats(-3, 1))
+def test_the_balance_says_what_a_step_does_to_the_norm(seed, size):
+    with jax.enable_x64(True):
+        w, g, step = np.random.default_rng(seed).normal(size=(3, 6))
+        step = step * 10**size
+        m = measured(w, g, step)
+        added = np.linalg.norm(step - w * (w @ step) / (w @ w)) ** 2
+        growth = (w + step) @ (w + step) - w @ w
+        assert (1 - m.balance) * added == pytest.approx(growth, rel=1e-9, abs=1e-12)
+
+
+@given(eta=st.floats(1e-3, 1), lam=st.floats(1e-3, 0.5), seed=st.integers(0, 1000))
+def test_the_balance_of_sgd_is_what_decay_removes_over_what_steps_add(eta, lam, seed):
+    with jax.enable_x64(True):
+        w, g = np.random.default_rng(seed).normal(size=(2, 5))
+        g = g - w * (w @ g) / (w @ w)
+        # Without momentum, coupled L2 and decoupled decay take the same step.
+        m = measured(w, g, -eta * (g + lam * w))
+        decay_removes = w @ w - (1 - eta * lam) ** 2 * (w @ w)
+        assert m.balance == pytest.approx(decay_removes / (eta**2 * (g @ g)), rel=1e-9)
+
+
+def test_the_balance_is_one_where_decay_and_steps_keep_the_norm():
+    turned = np.array([2 * np.cos(0.3), 2 * np.sin(0.3)])
+    m = measured([2.0, 0.0], [0.0, 1.0], turned - [2.0, 0.0])
+    assert m.balance == pytest.approx(1, rel=1e-12)
 
 
 @given(size=st.floats(-12, 0.5))
@@ -76,9 +111,13 @@ def test_per_output_channel_each_column_is_measured_by_itself():
 
 def test_quotients_without_denominator_are_zero():
     still = measured([1.0, 2.0], [0.0, 0.0], [0.0, 0.0])
-    assert (still.cosine, still.angle, still.effective_lr) == (0, 0, 0)
+    assert (still.cosine, still.angle, still.effective_lr, still.balance) == (0, 0, 0, 0)
     nowhere = measured([0.0, 0.0], [1.0, 2.0], [1.0, 2.0])
     assert (nowhere.norm, nowhere.cosine, nowhere.angle, nowhere.effective_lr) == (0, 0, 0, 0)
+    assert (nowhere.radial_update, nowhere.effective_gradient_norm) == (0, 0)
+    decayed = measured([1.0, 2.0], [0.0, 0.0], [-0.1, -0.2])
+    assert decayed.balance == 0
+    assert decayed.radial_update == pytest.approx(-0.1 * np.sqrt(5))
 
 
 def test_a_single_number_has_no_direction_to_turn():
