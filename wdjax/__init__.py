@@ -11,7 +11,8 @@ learning rate* η/‖w‖² instead of regularising. The subpackages, from the b
 * `transforms`: Optax transformations (coupled, decoupled, on the sphere) and chains of them;
 * `symmetry`: residuals of the scale-invariance identities, and assertions on them;
 * `tracking`: the same quantities measured inside the training step;
-* `auditing`: what an optimiser really does to weights, asked of the optimiser itself (`probe`).
+* `auditing`: what an optimiser really does to weights, asked of the optimiser itself (`probe`), and
+  what a whole training set-up does with its decay (`audit`).
 
 Models, data, training, reports and experiments (`wdjax.models`, `wdjax.data`, `wdjax.training`,
 `wdjax.report`, `wdjax.experiments`) come with the extra `wdjax[lab]` and are imported by name.
@@ -25,14 +26,17 @@ from wdjax.tracking import metrics, tracked
 
 if TYPE_CHECKING:
     from wdjax import auditing
-    from wdjax.auditing import probe
+    from wdjax.auditing import audit, probe
 
-__getattr__ = later(__name__, {"auditing": "auditing", "probe": "auditing"})
+__getattr__ = later(
+    __name__, {"auditing": "auditing", "audit": "auditing", "probe": "auditing"}
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
+    "audit",
     "auditing",
     "groups",
     "masks",

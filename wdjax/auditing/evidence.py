@@ -38,16 +38,22 @@ class GroupVerdict:
         direction turns), "regulariser" (the loss sees the scale), "balancer" (the loss is blind to
         a scaling of this leaf against another: decay makes their norms equal), "nothing" (decay
         has no effect on the function or none at all), "not_decayed".
-      norm: ‖w‖ now.
+      norm: ‖w‖ now, of the whole leaf or of all leaves together.
       gradient_moment: G = ‖w‖²‖g‖² now.
       rate: The fraction of w that is removed per step in the long run, at the largest learning
-        rate of the schedule.
+        rate of the schedule; of several leaves the mean, weighted by ‖w‖² (of a balancer, over
+        those that decay).
       equilibrium_norm: ‖w‖ at equilibrium, at the largest learning rate and for the present G.
       angle: Root-mean-square angle per step at equilibrium, in radians.
-      relaxation_steps: Steps to get near the equilibrium.
-      effective_lr: The effective learning rate at the present norm, and
-      settled_effective_lr: at equilibrium.
+      relaxation_steps: Steps in which a small deviation from the equilibrium falls by 1/e, at the
+        largest learning rate; of a balancer, those in which the difference of squared norms does.
+      effective_lr: The effective learning rate at the present norm and the largest learning rate:
+        η/‖w‖² where steps go with the gradient, ‖Δw‖ = η‖g‖ being the first step from rest; where
+        steps are normalised η/‖w‖, η being the step of an entry along a lasting gradient.
+      settled_effective_lr: The same at equilibrium; without decay, at the end of the run.
       note: More in words.
+      settling_steps: Steps from the present norm to within 10% of the equilibrium, at the largest
+        learning rate.
     """
 
     name: str
@@ -63,6 +69,7 @@ class GroupVerdict:
     effective_lr: float
     settled_effective_lr: float
     note: str = ""
+    settling_steps: float = float("nan")
 
 
 @dataclasses.dataclass(frozen=True)

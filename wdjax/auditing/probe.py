@@ -83,24 +83,29 @@ def probe(
     rng = np.random.default_rng(0)
     with jax.enable_x64(True):
         given = _materials(floating, rng)
-        box = _box(tx, params, micro_steps, extra_args, given.weights)
+        box = box_of_training(tx, params, micro_steps, extra_args, given.weights)
         leaves = along_the_schedule(box, given, counts, rng)
     own = _own_values(floating, given.weights)
     rounded = {}
     removed = {n: v.removed for n, v in leaves.items() if v.decays and own[n].dtype != np.float64}
     if removed:
-        box = _box(tx, params, micro_steps, extra_args, own)
+        box = box_of_training(tx, params, micro_steps, extra_args, own)
         rounded = roundings(box, own, counts, removed)
     return Probe({n: _with_rounding(v, own[n], rounded.get(n)) for n, v in leaves.items()}, counts)
 
 
-def _box(
+def box_of_training(
     tx: optax.GradientTransformation | optax.MultiSteps,
     params: Params,
     micro_steps: int | None,
     extra_args: dict[str, Any],
     w: Vectors,
 ) -> BlackBox:
+    """Wraps an optimiser for whole training steps, with gradient accumulation counted.
+
+    Raises:
+      ValueError: It fails at the weights w, or never completes an accumulation.
+    """
     concrete = _concrete(params)
     tx = tx.gradient_transformation() if isinstance(tx, optax.MultiSteps) else tx
     once = black_box(tx, concrete, 1, extra_args)
