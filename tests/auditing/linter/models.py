@@ -54,7 +54,7 @@ def linen(model, objective=cross_entropy, data=(IMAGES, LABELS), **settings):
 
 
 class ResNet(nn.Module):
-    """A stem and two blocks of convolutions with batch norm behind them (He et al. 2015)."""
+    """A stem and a block of convolutions with batch norm behind them (He et al. 2015)."""
 
     epsilon: float = 1e-5
     bias: bool = False
@@ -66,13 +66,12 @@ class ResNet(nn.Module):
             return nn.BatchNorm(use_running_average=not train, epsilon=self.epsilon)(y)
 
         x = nn.relu(conv(x))
-        for _ in range(2):
-            x = nn.relu(x + conv(nn.relu(conv(x))))
+        x = nn.relu(x + conv(nn.relu(conv(x))))
         return nn.Dense(CLASSES)(x.mean((1, 2)))
 
 
 class WideResNet(nn.Module):
-    """Batch norm, ReLU, convolution, twice a block (Zagoruyko & Komodakis 2016)."""
+    """Batch norm, ReLU, convolution, and again (Zagoruyko & Komodakis 2016)."""
 
     @nn.compact
     def __call__(self, x):
@@ -81,8 +80,7 @@ class WideResNet(nn.Module):
             return nn.Conv(8, (3, 3), use_bias=False)(y)
 
         x = nn.Conv(8, (3, 3), use_bias=False)(x)
-        for _ in range(2):
-            x = x + conv(conv(x))
+        x = x + conv(conv(x))
         x = nn.relu(nn.BatchNorm(use_running_average=False)(x))
         return nn.Dense(CLASSES)(x.mean((1, 2)))
 

@@ -16,8 +16,8 @@ from wdjax.auditing.linter import RULES, lint
 FROM_VERDICTS = ("WD301", "WD302", "WD303", "WD501", "WD502")
 """Rules that need the audit's verdicts."""
 
-IN_FULL = ("resnet_sgd", "wide_resnet", "flax_imagenet", "haiku_adamw")
-"""Recipes whose weights are invariant by themselves: they have the most to say."""
+IN_FULL = ("resnet_sgd", "haiku_adamw")
+"""Recipes whose weights are invariant by themselves, under SGD and Adam; with all verdicts."""
 
 NOTES = {"flax_imagenet": {"WD103"}, "diffusion": {"WD303"}}
 """Notes that are true of recipes: the loss holds the decay; nothing holds the norms."""
@@ -115,5 +115,6 @@ def test_the_instability_that_is_foretold_comes(epsilon, jumps):
 
     losses = jax.jit(lambda p: jax.lax.scan(step, p, length=12_000)[1])(params)
     assert (np.max(losses) > 1.0) == jumps
-    fault = FAULTS["an epsilon too small"].make()._replace(loss=loss, params=params)
-    assert ("WD502" in {f.code for f in findings(fault, full=True)}) == jumps
+    if not jumps:  # the other one is among the planted faults
+        fault = FAULTS["an epsilon too small"].make()._replace(loss=loss, params=params)
+        assert "WD502" not in {f.code for f in findings(fault, full=True)}
