@@ -76,6 +76,14 @@ def test_exact_takes_no_epsilon(network):
     assert not exact.assumptions
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+def test_the_epsilon_of_keras_is_small_in_every_precision(dtype):
+    def loss(w):
+        return w[0] / jnp.sqrt(jnp.sum(w**2) + jnp.asarray(1e-3, dtype))
+
+    assert find(loss, jax.ShapeDtypeStruct((3,), dtype)).invariant == {"": ()}
+
+
 def test_unused_and_fixed_leaves_are_named():
     def loss(params, x):
         return cross_entropy(batch_norm(x @ params["w"]) * params["n"])

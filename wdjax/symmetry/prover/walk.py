@@ -20,8 +20,9 @@ from wdjax.symmetry.prover.values import (
     summed,
 )
 
-SMALL = 1e-3
-"""The largest constant that may be taken for the ε of a normalisation."""
+SMALL = 1e-3 * (1 + 2**-8)
+"""The largest constant that may be taken for the ε of a normalisation: 1e-3, the ε of Keras, which
+bfloat16 rounds up by less than that."""
 
 
 class Need(NamedTuple):
