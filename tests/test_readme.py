@@ -9,8 +9,10 @@ from pathlib import Path
 import jax
 import pytest
 
+from tests.auditing.linter.recipes import RECIPES
 from tests.symmetry.test_proof import MISSED
 from tests.transforms.registry import REGISTRY
+from wdjax.auditing.linter import RULES
 from wdjax.cli import main
 from wdjax.experiments.equilibrium.claims import check
 from wdjax.training import load_record
@@ -18,6 +20,7 @@ from wdjax.training import load_record
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 RESULTS = ROOT / "benchmarks" / "results"
+WORDS = {10: "ten", 11: "eleven", 12: "twelve", 13: "thirteen"}
 
 
 def test_its_verdicts_are_those_of_the_record():
@@ -114,6 +117,12 @@ def test_what_it_says_is_proved_is_tested():
             node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)
         }
         assert name in defined, f"{path}::{name}"
+
+
+def test_it_lists_the_rules_of_the_linter():
+    rows = re.findall(r"^\| (WD\d+) \| (.*) \|$", README, re.MULTILINE)
+    assert rows == [(code, rule.title) for code, rule in RULES.items()]
+    assert f"no warning on {WORDS[len(RECIPES)]} recipes" in " ".join(README.split())
 
 
 def test_its_time_of_importing_is_what_was_measured():
