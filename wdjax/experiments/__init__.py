@@ -2,7 +2,8 @@
 
 from wdjax.experiments.equilibrium import EQUILIBRIUM
 from wdjax.experiments.experiment import Experiment
+from wdjax.experiments.prediction import PREDICTION
 
-EXPERIMENTS = {experiment.name: experiment for experiment in (EQUILIBRIUM,)}
+EXPERIMENTS = {experiment.name: experiment for experiment in (EQUILIBRIUM, PREDICTION)}
 
 __all__ = ["EXPERIMENTS", "Experiment"]

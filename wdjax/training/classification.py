@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -10,13 +11,13 @@ import optax
 
 from wdjax.data import random_shift
 from wdjax.tracking import metrics
-from wdjax.training.step import Hyperparameters, Task, TrainState
+from wdjax.training.step import Task, TrainState
 
 
 def classification(
     model: nn.Module,
     image_shape: tuple[int, int, int],
-    optimiser: Callable[[Hyperparameters], optax.GradientTransformation],
+    optimiser: Callable[[Any], optax.GradientTransformation],
     *,
     shift: int = 0,
 ) -> Task:
@@ -26,7 +27,7 @@ def classification(
       model: Called as `model(images, train=...)`, it returns logits; its collections beside
         "params" are carried as model state.
       image_shape: (height, width, channels).
-      optimiser: `Hyperparameters -> GradientTransformation`, with `wdjax.tracked` in it.
+      optimiser: `settings -> GradientTransformation`, with `wdjax.tracked` in it.
       shift: Largest random shift of the training images, in pixels.
     """
     example = jnp.zeros((2, *image_shape), jnp.float32)

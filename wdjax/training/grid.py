@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
 
 from wdjax.data import Dataset, batch_indices
 from wdjax.scalars import require_momentum, require_rate
+from wdjax.training.devices import over_devices
 from wdjax.training.step import Hyperparameters, Task, TrainState, init_state, train_step
 from wdjax.typing import PyTree
 
@@ -78,7 +78,7 @@ def train_grid(
             f"{dataset.name} has {len(dataset.train_images)} training images and "
             f"{len(dataset.train_labels)} labels; expected as many."
         )
-    sharding = _over_devices(len(seeds))
+    sharding = over_devices(len(seeds))
     place = functools.partial(jax.device_put, device=sharding)
     states = _init_states(task, hyper, seeds)
     images, labels = jnp.asarray(dataset.train_images), jnp.asarray(dataset.train_labels)
@@ -124,14 +124,6 @@ def _compiled_chunk(task: Task, probe: Probe) -> Callable[..., tuple[TrainState,
 def _no_probe(state: TrainState, images: jax.Array, labels: jax.Array) -> PyTree:
     del state, images, labels
     return {}
-
-
-def _over_devices(runs: int) -> NamedSharding:
-    """Spreads the runs evenly over as many devices as divide their number."""
-    devices = jax.devices()
-    count = max(n for n in range(1, len(devices) + 1) if runs % n == 0)
-    mesh = jax.make_mesh((count,), ("runs",), devices=devices[:count], axis_types=(AxisType.Auto,))
-    return NamedSharding(mesh, PartitionSpec("runs"))
 
 
 def _checked(

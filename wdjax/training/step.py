@@ -46,20 +46,20 @@ class Task(NamedTuple):
     Attributes:
       init: `key -> (params, model_state)`.
       loss: `(params, model_state, images, labels) -> (scalar, new model_state)`.
-      optimiser: `Hyperparameters -> GradientTransformation`. The hyperparameters may be traced, so
-        that runs of different settings are one program.
+      optimiser: `settings -> GradientTransformation`; its settings are `Hyperparameters`, or what
+        else an experiment varies. They may be traced, so that different runs are one program.
       augment: `(key, images) -> images`.
       measure: `opt_state -> tree of arrays`: what to record of each step.
     """
 
     init: Callable[[jax.Array], tuple[Params, PyTree]]
     loss: Callable[..., tuple[jax.Array, PyTree]]
-    optimiser: Callable[[Hyperparameters], optax.GradientTransformation]
+    optimiser: Callable[[Any], optax.GradientTransformation]
     augment: Callable[[jax.Array, jax.Array], jax.Array]
     measure: Callable[[Any], PyTree]
 
 
-def init_state(task: Task, hyper: Hyperparameters, seed: ArrayLike) -> TrainState:
+def init_state(task: Task, hyper: Any, seed: ArrayLike) -> TrainState:
     """Returns the state before the first step of one run."""
     init_key, run_key = jax.random.split(jax.random.key(seed))
     params, model_state = task.init(init_key)
@@ -69,7 +69,7 @@ def init_state(task: Task, hyper: Hyperparameters, seed: ArrayLike) -> TrainStat
 
 def train_step(
     task: Task,
-    hyper: Hyperparameters,
+    hyper: Any,
     state: TrainState,
     step: ArrayLike,
     images: jax.Array,
@@ -79,11 +79,11 @@ def train_step(
 
     Args:
       task: What is trained.
-      hyper: The settings of this run.
+      hyper: The settings of this run, as `task.optimiser` takes them.
       state: The state before the step.
       step: Number of the step, from 0; augmentation is a function of the run's key and of it.
-      images: (batch, height, width, channels), before augmentation.
-      labels: (batch,).
+      images: (batch, height, width, channels) before augmentation, or what else the loss takes.
+      labels: (batch,), or what else the loss takes.
 
     Returns:
       The state after the step, and `{"loss": ..., "groups": task.measure(opt_state)}`.

@@ -1,0 +1,100 @@
+"""The settings of the prediction experiment."""
+
+import dataclasses
+from typing import Any
+
+OPTIMISERS = ("SGD", "heavy-ball", "Nesterov", "AdamW", "Lion", "Muon")
+MODELS = ("ResNet", "transformer")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings of the prediction experiment.
+
+    Each optimiser trains the provably scale-invariant matrices, and decays them, so that in the
+    long run `rate` of their weight is removed per step. The rest is trained by Adam without decay.
+
+    Attributes:
+      models: ResNet (ResNet-8 on digits), transformer (on the characters of Python's manual).
+      optimisers: Of SGD, heavy-ball, Nesterov, AdamW, Lion, Muon.
+      rate: ρ, the fraction of the weight that decay removes per step in the long run.
+      seeds: Each pair of model and optimiser is trained once per seed. (100 to 102 were pilots'.)
+      settle: Steps before measuring; also the steps of the runs with warm-up and cosine.
+      steps: Steps that are measured.
+      warmup: Steps in which the schedule rises.
+      push: Factor on the norms of the pushed runs, where measuring begins.
+      chunk: Steps per call of the compiled program; divides `settle` and `steps`.
+      rest_learning_rate: η of Adam on the rest.
+      images: Images per batch.
+      shift: Largest random shift of the images, in pixels.
+      texts: Pieces of text per batch.
+      context: Characters per piece.
+      width: Features of the transformer.
+      epsilon: ε of all norms.
+    """
+
+    models: tuple[str, ...] = MODELS
+    optimisers: tuple[str, ...] = OPTIMISERS
+    rate: float = 2e-3
+    seeds: tuple[int, ...] = (0, 1, 2)
+    settle: int = 1500
+    steps: int = 1500
+    warmup: int = 150
+    push: float = 1.15
+    chunk: int = 250
+    rest_learning_rate: float = 2e-3
+    images: int = 16
+    shift: int = 1
+    texts: int = 4
+    context: int = 32
+    width: int = 32
+    epsilon: float = 1e-10
+
+
+QUICK = Config(
+    models=("transformer",),
+    optimisers=("heavy-ball", "AdamW"),
+    seeds=(0,),
+    rate=0.01,
+    settle=200,
+    steps=200,
+    warmup=40,
+    chunk=100,
+)
+
+
+def validate(config: Config) -> None:
+    """Raises ValueError, before anything is trained, if the claims could not be judged."""
+    for name, given, known in (
+        ("models", config.models, MODELS),
+        ("optimisers", config.optimisers, OPTIMISERS),
+    ):
+        if not given or len(set(given)) < len(given) or not set(given) <= set(known):
+            raise ValueError(f"{name} is {given}; expected some of {', '.join(known)}, each once.")
+    if not config.seeds or len(set(config.seeds)) < len(config.seeds):
+        raise ValueError(f"seeds is {config.seeds}; expected at least one, and no seed twice.")
+    if not 0 < config.rate <= 0.05:
+        raise ValueError(
+            f"rate is {config.rate}; expected it above 0, and at most 0.05: the theory is about "
+            "decay that is slow against the memory of a buffer."
+        )
+    if config.push <= 1:
+        raise ValueError(f"push is {config.push}; expected a factor above 1.")
+    for name in ("settle", "steps"):
+        value = getattr(config, name)
+        if config.chunk < 1 or value < config.chunk or value % config.chunk:
+            raise ValueError(
+                f"{name} is {value}; expected a positive multiple of the chunk, {config.chunk}."
+            )
+    if not 0 < config.warmup < config.settle:
+        raise ValueError(f"warmup is {config.warmup}; expected 1 to {config.settle - 1} steps.")
+    if config.steps * config.rate < 1:
+        raise ValueError(
+            f"{config.steps} steps at the rate {config.rate} are less than the two relaxation "
+            f"times that are fitted; expected at least {1 / config.rate:.0f} steps."
+        )
+
+
+def plain_settings(config: Config) -> dict[str, Any]:
+    """Returns the settings as plain values, for the record."""
+    return dataclasses.asdict(config)
