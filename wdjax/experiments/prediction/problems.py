@@ -32,6 +32,7 @@ class Problem(NamedTuple):
       matrices: Paths of the leaves of rank 2 or more that are provably scale-invariant.
       shapes: Their shapes.
       data: Name and SHA-256 of the data.
+      settle: Steps at a constant learning rate before measuring.
     """
 
     task: Task
@@ -42,6 +43,7 @@ class Problem(NamedTuple):
     matrices: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]
     data: dict[str, str]
+    settle: int
 
 
 class Source(NamedTuple):
@@ -52,6 +54,7 @@ class Source(NamedTuple):
     targets: np.ndarray
     batch_size: int
     data: dict[str, str]
+    settle: int
 
 
 def load_problem(name: str, config: Config) -> Problem:
@@ -126,7 +129,8 @@ def _resnet(config: Config) -> Source:
     model = ResNet(8, digits.classes, epsilon=config.epsilon, convolution=patch_convolution)
     task = classification(model, (height, width, channels), _none_yet, shift=config.shift)
     data = {"dataset": digits.name, "sha256": digits.sha256()}
-    return Source(task, digits.train_images, digits.train_labels, config.images, data)
+    inputs, targets = digits.train_images, digits.train_labels
+    return Source(task, inputs, targets, config.images, data, config.settle)
 
 
 def _transformer(config: Config) -> Source:
@@ -137,7 +141,7 @@ def _transformer(config: Config) -> Source:
     inputs, targets = windows(text.train, config.context)
     data = {"dataset": text.name, "sha256": text.sha256()}
     task = next_token(model, config.context, _none_yet)
-    return Source(task, inputs, targets, config.texts, data)
+    return Source(task, inputs, targets, config.texts, data, config.settle_transformer)
 
 
 def _none_yet(factor: jax.Array) -> optax.GradientTransformation:

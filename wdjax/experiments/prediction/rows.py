@@ -96,7 +96,7 @@ def rows(problem: Problem, method: Method, runs: Runs, config: Config) -> dict[s
         "size": np.tile([math.prod(shape) for shape in problem.shapes], seeds),
         "loss": np.repeat(runs.steady.loss.mean(axis=1), count),
         "relaxation_time": _sampled(np.arange(config.steps)),
-        "course_step": _sampled(np.arange(config.settle)),
+        "course_step": _sampled(np.arange(config.scheduled)),
     }
 
 

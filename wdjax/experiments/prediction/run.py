@@ -58,6 +58,7 @@ def measure(
 
 def _summary(config: Config, problems: dict[str, Problem], arrays: dict[str, np.ndarray]) -> str:
     described = []
+    settling = " and ".join(f"{problem.settle:,}" for problem in problems.values())
     for model, problem in problems.items():
         loss = arrays["loss"][arrays["model"] == model]
         described.append(
@@ -66,5 +67,5 @@ def _summary(config: Config, problems: dict[str, Problem], arrays: dict[str, np.
         )
     return (
         f"{' and '.join(described)}; {len(config.optimisers)} optimisers, {len(config.seeds)} "
-        f"seeds, {config.settle:,} steps to settle and {config.steps:,} measured."
+        f"seeds, {settling} steps to settle and {config.steps:,} measured."
     )

@@ -56,26 +56,29 @@ class Runs(NamedTuple):
 
 def schedule(config: Config) -> np.ndarray:
     """Returns the factors on the learning rate: linear warm-up, then half a cosine to zero."""
-    step = np.arange(config.settle)
-    progress = (step - config.warmup) / (config.settle - config.warmup)
+    step = np.arange(config.scheduled)
+    progress = (step - config.warmup) / (config.scheduled - config.warmup)
     cosine = (1 + np.cos(np.pi * np.clip(progress, 0, 1))) / 2
     return np.where(step < config.warmup, (step + 1) / config.warmup, cosine)
 
 
 def train(task: Task, problem: Problem, config: Config) -> Runs:
-    """Trains steady and scheduled runs side by side, then steady and pushed ones.
+    """Trains steady and scheduled runs side by side, then steady ones, then steady and pushed ones.
 
     Runs with the same seed start from the same weights and see the same batches.
     """
-    seeds = np.tile(config.seeds, 2)
     half = len(config.seeds)
-    advance, place = _compiled(task, problem), over_devices(len(seeds))
-    train_some = partial(_train, advance, problem, config, seeds)
+    place, alone = over_devices(2 * half), over_devices(half)
+    train_some = partial(_train, _compiled(task, problem), problem, config)
     begin = jax.jit(partial(_twice, task), out_shardings=place)
-    constant, scheduled = np.ones((half, config.settle)), np.tile(schedule(config), (half, 1))
+    constant, scheduled = np.ones((half, config.scheduled)), np.tile(schedule(config), (half, 1))
     states, first = train_some(begin(problem.start), np.concatenate([constant, scheduled]), 0)
-    push = jax.jit(partial(_pushed_beside, problem, config), out_shardings=place)
-    _, second = train_some(push(states), np.ones((2 * half, config.steps)), config.settle)
+    states = jax.device_put(jax.jit(partial(_first, half))(states), alone)
+    if problem.settle > config.scheduled:
+        more = np.ones((half, problem.settle - config.scheduled))
+        states, _ = train_some(states, more, config.scheduled)
+    both = jax.device_put(jax.jit(partial(_pushed_beside, problem, config))(states), place)
+    _, second = train_some(both, np.ones((2 * half, config.steps)), problem.settle)
     return Runs(
         Series(*(values[half:] for values in first)),
         Series(*(values[:half] for values in second)),
@@ -89,9 +92,12 @@ def _twice(task: Task, start: TrainState) -> TrainState:
     return _beside(start._replace(opt_state=opt_state), start._replace(opt_state=opt_state))
 
 
-def _pushed_beside(problem: Problem, config: Config, states: TrainState) -> TrainState:
-    """The first half of the states, and beside it the same, pushed."""
-    steady = jax.tree.map(lambda leaf: leaf[: len(config.seeds)], states)
+def _first(count: int, states: TrainState) -> TrainState:
+    return jax.tree.map(lambda leaf: leaf[:count], states)
+
+
+def _pushed_beside(problem: Problem, config: Config, steady: TrainState) -> TrainState:
+    """The states, and beside them the same, pushed."""
     push = jax.vmap(lambda state: pushed(state, problem.matrices, config.push))
     return _beside(steady, push(steady))
 
@@ -117,8 +123,9 @@ def _compiled(task: Task, problem: Problem) -> Callable[..., tuple[TrainState, S
 
 def _train(
     advance: Callable[..., tuple[TrainState, Series]], problem: Problem, config: Config,
-    seeds: np.ndarray, states: TrainState, factors: np.ndarray, first: int,
+    states: TrainState, factors: np.ndarray, first: int,
 ) -> tuple[TrainState, Series]:  # fmt: skip
+    seeds = np.resize(config.seeds, len(factors))
     inputs, targets = jnp.asarray(problem.inputs), jnp.asarray(problem.targets)
     place = partial(jax.device_put, device=over_devices(len(seeds)))
     collected = []
