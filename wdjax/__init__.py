@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from wdjax import auditing
     from wdjax.auditing import audit, probe
 
-__getattr__ = later(
-    __name__, {"auditing": "auditing", "audit": "auditing", "probe": "auditing"}
-)
+__getattr__ = later(__name__, {"auditing": "auditing", "audit": "auditing", "probe": "auditing"})
 
 __version__ = "0.1.0"
 
