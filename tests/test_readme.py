@@ -15,6 +15,7 @@ from tests.transforms.registry import REGISTRY
 from wdjax.auditing.linter import RULES
 from wdjax.cli import main
 from wdjax.experiments.equilibrium.claims import check
+from wdjax.experiments.prediction.claims import check as check_predictions
 from wdjax.training import load_record
 
 ROOT = Path(__file__).parent.parent
@@ -117,6 +118,48 @@ def test_what_it_says_is_proved_is_tested():
             node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)
         }
         assert name in defined, f"{path}::{name}"
+
+
+PREDICTED = (
+    "the angle per step", "the norm", "the relaxation time of ‖w‖", "‖w‖ along warm-up and cosine",
+)  # fmt: skip
+
+
+def test_its_table_of_predictions_is_that_of_the_record():
+    verdicts = json.loads((RESULTS / "prediction" / "record.json").read_text("utf-8"))["verdicts"]
+    by_claim = {verdict["claim"]: verdict for verdict in verdicts}
+
+    def cell(verdict):
+        numbers = verdict["numbers"]
+        if "ResNet mean" in numbers:
+            text = f"{numbers['ResNet mean']:.3f}, {numbers['transformer mean']:.3f}"
+        elif "largest_error" in numbers:
+            text = f"off by {numbers['largest_error']:.1%}"
+        else:
+            text = f"off by {numbers['error']:.0%}"
+        return f"{text}: {verdict['outcome']}"
+
+    for optimiser in ("SGD", "heavy-ball", "Nesterov", "AdamW", "Lion", "Muon"):
+        cells = [cell(by_claim[f"{optimiser}: {claim}"]) for claim in PREDICTED]
+        assert f"| {optimiser} | {' | '.join(cells)} |" in README
+    errors = {
+        kind: [
+            abs(value - 1)
+            for verdict in verdicts
+            for name, value in verdict["numbers"].items()
+            if name.split(" ")[-1] in kind
+        ]
+        for kind in (("mean",), ("lowest", "highest"))
+    }
+    average, single = (max(values) for values in errors.values())
+    said = f"within {average:.0%} of the theory for all optimisers, single matrices within"
+    assert f"{said} {single:.0%}" in " ".join(README.split())
+
+
+def test_the_record_of_predictions_has_the_verdicts_of_the_code():
+    record = load_record(RESULTS / "prediction")
+    with jax.enable_x64(False):
+        assert record.verdicts == check_predictions(record.arrays)
 
 
 def test_it_lists_the_rules_of_the_linter():

@@ -109,6 +109,46 @@ def test_the_meanings_of_coupled_decay_pass_through_the_buffer():
     assert found["optax_sgdw"][-1] == "≈ 0.005"
 
 
+@pytest.mark.parametrize(
+    ("given", "own"),
+    [
+        ({"optimizer": "lion", "lr": 1e-2, "weight_decay": 1.0}, "optax_lion"),
+        ({"optimizer": "adamw", "lr": 0.5, "weight_decay": 1.0}, "optax_adamw"),
+        ({"optimizer": "sgdw", "lr": 0.1, "weight_decay": 0.01, "nesterov": True}, "optax_sgdw"),
+    ],
+)
+def test_the_angle_of_the_run_s_own_convention_is_that_of_the_run(given, own):
+    made = plan(Run(**given))
+    rows = next(
+        s for s in made.sections if s.title.startswith("What") and "elsewhere" in s.title
+    ).rows
+    row = next(row for row in rows if own in row[0])
+    assert row[3] == cells(made, "What a weight settles to")["angle per step"][0]
+
+
+def test_a_convention_without_nesterov_has_the_angle_without():
+    given = {"optimizer": "sgdw", "lr": 0.1, "weight_decay": 0.01, "momentum": 0.5}
+    made = plan(Run(**given, nesterov=True))
+    rows = next(s for s in made.sections if "elsewhere" in s.title).rows
+    row = next(row for row in rows if "loshchilov_sgdw" in row[0])
+    assert row[3] == f"{theory.DecoupledSGD(0.1, 0.01, 0.5).angle:.4g} rad"
+
+
+def test_where_buffers_remember_the_start_it_says_so():
+    small, large = (Run(optimizer="lion", size=100.0, norm=norm) for norm in (0.01, 10.0))
+    assert "buffers keep" in str(plan(small))
+    assert "buffers keep" not in str(plan(large))
+
+
+def test_the_course_of_adam_with_l2_knows_the_lag():
+    run = Run(optimizer="adam-l2", lr=0.01, weight_decay=0.05, steps=300, norm=0.3, **KNOWN)
+    course = theory.adam_course(
+        jnp.asarray(run.learning_rates), 0.0, size=4096.0, norm=0.3, gradient_moment=4.0,
+        weight_decay=0.05,
+    ).norm  # fmt: skip
+    assert cells(plan(run), "The norm along the run")["300"][1] == f"{course[-1]:.4g}"
+
+
 def test_transfer_to_another_run():
     run = Run(
         optimizer="adamw", batch_size=128, dataset_size=50_000, to_batch_size=512, to_steps=40_000
@@ -140,7 +180,11 @@ def test_it_prints_as_json_and_as_html():
         ({"lr": 0.0}, "lr is 0; expected a positive number"),
         ({"weight_decay": float("nan")}, "weight_decay is nan"),
         ({"momentum": 1.0}, "momentum is 1.0, but from 1 on"),
-        ({"steps": 0}, "steps is 0; expected at least 1"),
+        ({"steps": 0}, "steps is 0; expected from 1 to 100,000,000"),
+        ({"steps": 10**12}, "expected from 1 to 100,000,000"),
+        ({"steps": 10.5}, "steps is 10.5; expected a whole number"),
+        ({"nesterov": True}, "the optimizer is adamw"),
+        ({"optimizer": "sgd", "momentum": 0.0, "nesterov": True}, "its momentum 0.0"),
         ({"warmup": 20_000}, "expected 0 or more and fewer than steps, 20000"),
         ({"to_batch_size": 10}, "to_batch_size is given, but not batch_size"),
         ({"size": 0}, "size is 0"),

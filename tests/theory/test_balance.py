@@ -62,6 +62,15 @@ def test_a_time_axis_is_followed_and_others_broadcast():
         Balance(1e-2, 1.0).course(1.0)
 
 
+@pytest.mark.parametrize("power", [0.0, 1.0])
+def test_its_course_can_be_differentiated_where_nothing_decays(power):
+    def end(drag):
+        return Balance(drag, 0.04, growth_power=power).course(1.0, 50)[-1]
+
+    difference = (end(1e-6) - end(0.0)) / 1e-6
+    assert jax.grad(end)(0.0) == pytest.approx(float(difference), rel=1e-3)
+
+
 def test_it_passes_through_transformations():
     balance = Balance(jnp.array([1e-3, 1e-2]), 1.0, growth_power=1.0)
     batched = jax.vmap(lambda drag: Balance(drag, 1.0, growth_power=1.0).norm)(balance.drag)

@@ -105,3 +105,12 @@ def test_it_is_differentiable_also_without_decay():
         if drag:
             assert slope(drag) == pytest.approx(float(finite), rel=1e-3)
         assert np.isfinite(slope(drag))
+
+
+def test_it_can_be_jitted_and_differentiated_where_nothing_decays():
+    def after(drag):
+        return theory.norm_after(Balance(drag, 0.04, growth_power=1.0), 1.0, 1000)
+
+    difference = (after(1e-8) - after(0.0)) / 1e-8
+    assert jax.jit(jax.grad(after))(0.0) == pytest.approx(float(difference), rel=1e-3)
+    assert jax.jit(after)(5e-3) == pytest.approx(float(after(5e-3)))

@@ -349,3 +349,9 @@ def test_bad_updates_are_explained(updates, params, message):
 def test_bad_settings_are_explained(settings, message):
     with pytest.raises(ValueError, match=message):
         wdjax.tracked(optax.sgd(0.1), **settings)
+
+
+def test_around_gradient_accumulation_it_is_refused():
+    tx = wdjax.tracked(optax.MultiSteps(optax.sgd(0.1), 4).gradient_transformation())
+    with pytest.raises(ValueError, match=r"put it inside: optax\.MultiSteps\(tracked\(tx\), k\)"):
+        tx.init({"w": jnp.ones(2)})

@@ -9,6 +9,8 @@ from wdjax.planning.run import Run
 from wdjax.planning.section import Section, number
 from wdjax.planning.settling import equilibrium, is_known, rates, statistics
 
+ADAM = ("adamw", "adamc", "adam-l2")
+
 
 def norms(run: Run) -> np.ndarray:
     """‖w‖ after each step, along the schedule.
@@ -18,15 +20,18 @@ def norms(run: Run) -> np.ndarray:
     """
     if run.norm is None or not is_known(run):
         raise ValueError("the course of ‖w‖ needs its norm at the start and what it settles to.")
-    if run.optimizer in ("adamw", "adamc"):
+    if run.optimizer in ADAM:
+        coupled = run.optimizer == "adam-l2"
         # Adam's second moment lags behind ‖w‖, which the balance alone does not know.
         course = theory.adam_course(
             run.learning_rates,
-            rates(run),
+            0.0 if coupled else rates(run),
             run.b1,
             run.forgetting,
             size=run.size or 1,
             norm=run.norm,
+            gradient_moment=run.gradient_moment or 1,
+            weight_decay=run.weight_decay if coupled else 0.0,
         )
         return np.asarray(course.norm)
     balance = equilibrium(run, run.learning_rates).balance(**statistics(run))
@@ -37,7 +42,18 @@ def section(run: Run) -> Section | None:
     """Returns ‖w‖ along the run, if it is known where it starts and what it settles to."""
     if run.norm is None or not is_known(run):
         return None
-    return Section("The norm along the run", tuple(_rows(run)), ("step", "learning rate", "‖w‖"))
+    headings = ("step", "learning rate", "‖w‖")
+    return Section("The norm along the run", tuple(_rows(run)), headings, _caveat(run))
+
+
+def _caveat(run: Run) -> str:
+    remembers = run.optimizer not in ADAM and (run.optimizer == "lion" or run.buffer > 0)
+    if not remembers or norms(run)[0] > 0.5 * float(equilibrium(run).norm(**statistics(run))):
+        return ""
+    return (
+        "from so far below the equilibrium ‖w‖ grows otherwise at first: buffers keep the large "
+        "gradients of the small start, which is left out here"
+    )
 
 
 def _rows(run: Run) -> Iterator[tuple[str, ...]]:

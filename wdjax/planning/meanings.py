@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from wdjax import theory
 from wdjax.planning.run import Run
 from wdjax.planning.section import Section, number
-from wdjax.theory import conventions, decoupled
+from wdjax.theory import conventions
 from wdjax.theory.conventions import CONVENTIONS, NoEqualSetting, Setting
 
 NAMES = {
@@ -75,25 +75,19 @@ def _cells(run: Run, own: Setting, name: str) -> tuple[str, ...]:
 
 def _rate_and_angle(run: Run, setting: Setting) -> tuple[float, float]:
     """The fraction removed per step in the long run, and the angle at equilibrium; NaN: unknown."""
-    spec = setting.spec
+    spec, nesterov = setting.spec, setting.nesterov
     if spec.coupled and spec.optimiser == "SGD":
-        settled = theory.sgd(run.lr, setting.amount, run.buffer, nesterov=run.nesterov)
+        settled = theory.sgd(run.lr, setting.amount, run.buffer, nesterov=nesterov)
         return run.lr * setting.amount / (1 - run.buffer), float(settled.angle)
     if spec.coupled:
         return math.nan, math.nan
     rate = setting.coefficient * run.lr**spec.law.power
-    return rate, float(decoupled.angle_per_step(rate, _correlation(run, spec.optimiser)))
-
-
-def _correlation(run: Run, optimiser: str) -> float:
-    """R, from the angle that the theory gives at a small rate."""
-    small = 1e-6
     settled = {
-        "SGD": lambda: theory.sgdw(1.0, small, run.buffer, nesterov=run.nesterov),
-        "Adam": lambda: theory.adamw(1.0, small, run.b1),
-        "Lion": lambda: theory.lion(1.0, small, run.b1, run.forgetting),
-    }[optimiser]()
-    return 2 * small / float(settled.angle) ** 2
+        "SGD": lambda: theory.DecoupledSGD(run.lr, rate, run.buffer, nesterov=nesterov),
+        "Adam": lambda: theory.AdamW(run.lr, rate, run.b1),
+        "Lion": lambda: theory.SignSteps(run.lr, rate, run.b1, run.forgetting),
+    }[spec.optimiser]()
+    return rate, float(settled.angle)
 
 
 def _same(own: Setting, name: str) -> str:

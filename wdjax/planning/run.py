@@ -16,6 +16,7 @@ Optimizer: TypeAlias = Literal[
 ]
 Shape: TypeAlias = Literal["constant", "linear", "cosine"]
 
+MOST_STEPS = 100_000_000
 POSITIVE = (
     "lr", "norm", "size", "rank", "gradient_moment", "batch_size", "dataset_size",
     "to_batch_size", "to_dataset_size", "to_steps",
@@ -91,8 +92,16 @@ class Run:
         for name in ("batch_size", "dataset_size"):
             if getattr(self, f"to_{name}") is not None and getattr(self, name) is None:
                 raise ValueError(f"to_{name} is given, but not {name}, which is to change.")
-        if self.steps < 1:
-            raise ValueError(f"steps is {self.steps}; expected at least 1.")
+        for name in ("steps", "warmup"):
+            if not isinstance(getattr(self, name), int):
+                raise ValueError(f"{name} is {getattr(self, name)!r}; expected a whole number.")
+        if not 1 <= self.steps <= MOST_STEPS:
+            raise ValueError(f"steps is {self.steps}; expected from 1 to {MOST_STEPS:,}.")
+        if self.nesterov and (self.optimizer not in ("sgd", "sgdw") or not self.buffer):
+            raise ValueError(
+                "nesterov is given, which looks ahead along the momentum buffer of sgd and sgdw: "
+                f"the optimizer is {self.optimizer}, its momentum {self.buffer}."
+            )
         if not 0 <= self.warmup < self.steps:
             raise ValueError(
                 f"warmup is {self.warmup}; expected 0 or more and fewer than steps, {self.steps}."

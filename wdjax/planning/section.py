@@ -35,8 +35,8 @@ def number(value: float, digits: int = 4) -> str:
 
     Example:
       >>> number(16666.7), number(0.00123456), number(float("inf"))
-      ('16,667', '0.001235', 'never')
+      ('16,667', '0.001235', '∞')
     """
     if value == float("inf"):
-        return "never"
+        return "∞"
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e9 else f"{value:.{digits}g}"

@@ -62,6 +62,8 @@ THEORIES: dict[str, Theory] = {
 }
 """The theory of each optimiser that a run can name."""
 
+MUON = "for a square matrix, steps that are exactly orthogonal, and no factor for the shape"
+
 
 def equilibrium(run: Run, learning_rate: ArrayLike | None = None) -> Equilibrium:
     """Returns what the run settles to at its peak, or at other learning rates."""
@@ -95,8 +97,9 @@ def rates(run: Run) -> np.ndarray:
 
 def section(run: Run) -> Section:
     """Returns the equilibrium and the ways there, at the peak of the learning rate."""
-    note = "" if is_known(run) else _missing(run)
-    return Section(_title(run), tuple(_rows(run)), note=note)
+    notes = [] if is_known(run) else [_missing(run)]
+    notes += [MUON] if run.optimizer == "muon" else []
+    return Section(_title(run), tuple(_rows(run)), note="; ".join(notes))
 
 
 def _title(run: Run) -> str:

@@ -8,6 +8,20 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 
+def left_of_growth(time: ArrayLike) -> jax.Array:
+    """(1 − e^(−x))/x: the share of steady growth that decay leaves over x times its own time.
+
+    Example:
+      >>> print(f"{left_of_growth(0.0):.1f}, {left_of_growth(2.0):.4f}")
+      1.0, 0.4323
+    """
+    x = jnp.asarray(time, float)
+    # Near zero by its series, which has a derivative there.
+    near = jnp.abs(x) < 1e-4
+    apart = jnp.where(near, 1.0, x)
+    return jnp.where(near, 1 - x / 2 + x**2 / 6, -jnp.expm1(-apart) / apart)
+
+
 @partial(
     jax.tree_util.register_dataclass,
     data_fields=("drag", "growth", "drag_power", "growth_power"),
@@ -78,11 +92,9 @@ class Balance:
         w = jnp.asarray(squared_norm)
         order = 1.0 + jnp.asarray(self.growth_power)
         drag = jnp.asarray(self.drag) * self._power(w)
-        exponent = -2 * order * drag
-        # (1 − e^(−x))/x, which is 1 without decay.
-        still = exponent == 0
-        share = jnp.where(still, 1.0, jnp.expm1(exponent) / jnp.where(still, 1.0, exponent))
-        return (w**order * jnp.exp(exponent) + order * self.growth * share) ** (1 / order)
+        time = 2 * order * drag
+        grown = order * self.growth * left_of_growth(time)
+        return (w**order * jnp.exp(-time) + grown) ** (1 / order)
 
     def course(self, norm: ArrayLike, steps: int | None = None) -> jax.Array:
         """‖w‖ after each step, from ‖w‖ = `norm` before the first.

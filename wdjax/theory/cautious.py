@@ -179,7 +179,9 @@ class CautiousAdamW(Equilibrium):
 def cautious_adamw(lr: ArrayLike, weight_decay: ArrayLike, b1: ArrayLike = 0.9) -> CautiousAdamW:
     """Returns the equilibrium of AdamW whose decay acts only where the step shrinks the entry.
 
-    It is that of AdamW with ρf for ρ = ηλ, up to terms of higher order: see `cautious_state`.
+    It is that of AdamW with ρf for ρ = ηλ, up to terms of higher order: see `cautious_state`. As in
+    AdamW's `balance`, v is taken to follow ‖w‖ at once, which it does within 1/(1−β₂) steps: a
+    transient is as much as a third off where that is as long as the relaxation.
 
     Args:
       lr: η ≥ 0, a number or an array of several.

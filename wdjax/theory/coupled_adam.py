@@ -69,12 +69,18 @@ class AdamL2(Equilibrium):
           ValueError: The gradient moment or the size was not given to `adam_l2`.
         """
         b1 = jnp.asarray(self.b1)
-        return decoupled.angle_per_step(self.rate(), (1 + b1) / (1 - b1))
+        return decoupled.angle_per_step(self._fraction(), (1 + b1) / (1 - b1))
 
     @property
     def memory_steps(self) -> jax.Array:
         """Steps after which the mean cosine has fallen to 1/e: 1/ρ. Raises as `angle`."""
-        return decoupled.memory_steps(self.rate())
+        return decoupled.memory_steps(self._fraction())
+
+    def _fraction(self) -> jax.Array:
+        """ρ of `rate`, which has to be a fraction."""
+        rate = self.rate()
+        require_rate("ηλ√(dW/G), the fraction of w that decay removes per step,", rate, most=1.0)
+        return rate
 
     def rate(self, **gradients: Unpack[GradientStatistics]) -> jax.Array:
         """ρ = ηλ√(dW/G), the fraction of w that decay removes per step at equilibrium."""

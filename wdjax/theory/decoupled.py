@@ -39,7 +39,9 @@ def squared_norm(
       380.2
     """
     rho, moment, sum_of_lags = _checked(rate, step_moment=step_moment, correlation=correlation)
-    return moment * sum_of_lags / (rho * (2 - rho))
+    still = rho == 0
+    taken = jnp.where(still, 1.0, rho * (2 - rho))
+    return jnp.where(still, jnp.inf, moment * sum_of_lags / taken)
 
 
 def angle_per_step(rate: ArrayLike, correlation: ArrayLike = 1.0) -> jax.Array:

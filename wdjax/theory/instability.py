@@ -274,6 +274,8 @@ def steps_until_unstable(
 ) -> jax.Array:
     """Steps of free decay until ηλ_max reaches its limit; infinite if noise or ε prevents it.
 
+    Zero where it is above the limit now.
+
     h is taken to stay as it is, which it does not while the network learns. In a BN MLP with
     cross-entropy, whose h fell from 91 to 16 before the first jump, the h at the crossing says when
     that is from any time on, for the decay is free; the h of the time itself says it too early:
@@ -306,7 +308,8 @@ def steps_until_unstable(
     )  # fmt: skip
     steps = free_decay_steps(norm, threshold, learning_rate, weight_decay, momentum)
     held = protecting_moment(learning_rate, weight_decay, curvature, momentum, nesterov=nesterov)
-    return jnp.where(jnp.asarray(gradient_moment) > held, jnp.inf, steps)
+    protected = (jnp.asarray(gradient_moment) >= held) & (steps > 0)
+    return jnp.where(protected, jnp.inf, steps)
 
 
 def _require(**numbers: ArrayLike) -> None:

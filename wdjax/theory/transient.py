@@ -5,11 +5,12 @@ Under a schedule `Balance.course` takes the differential equation step by step.
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import Tracer
 from jax.typing import ArrayLike
 
 from wdjax.scalars import require_rate
-from wdjax.theory.balance import Balance
+from wdjax.theory.balance import Balance, left_of_growth
 
 
 def norm_after(balance: Balance, norm: ArrayLike, steps: ArrayLike) -> jax.Array:
@@ -41,17 +42,13 @@ def norm_after(balance: Balance, norm: ArrayLike, steps: ArrayLike) -> jax.Array
     """
     require_rate("norm", norm)
     require_rate("steps", steps)
-    if not isinstance(balance.drag_power, Tracer) and jnp.any(jnp.asarray(balance.drag_power) > 0):
+    if not isinstance(balance.drag_power, Tracer) and np.any(np.asarray(balance.drag_power) > 0):
         raise ValueError(
             f"the drag goes with a power {balance.drag_power} of ‖w‖², for which there is no "
             "closed form: take balance.course(norm, steps)."
         )
     order = balance.order
     time = 2 * order * jnp.asarray(balance.drag) * jnp.asarray(steps)
-    # (1 − e^(−x))/x, which is 1 without decay.
-    still = time == 0
-    share = jnp.where(still, 1.0, -jnp.expm1(-time) / jnp.where(still, 1.0, time))
-    power = jnp.asarray(norm) ** (2 * order) * jnp.exp(-time)
-    return (power + order * jnp.asarray(balance.growth) * jnp.asarray(steps) * share) ** (
-        1 / (2 * order)
-    )
+    start = jnp.asarray(norm) ** (2 * order) * jnp.exp(-time)
+    grown = order * jnp.asarray(balance.growth) * jnp.asarray(steps) * left_of_growth(time)
+    return (start + grown) ** (1 / (2 * order))

@@ -89,7 +89,8 @@ def average(measures: dict[str, Measures], where: ArrayLike | None = None) -> di
     Args:
       measures: Per group, measures whose arrays have a leading axis of time, as a `lax.scan` stacks
         them and as `metrics` returns them from `ring`.
-      where: Shape (time,), bool: the steps that count; None for all. Where it is nowhere true all
+      where: Shape (time,), bool: the steps that count; None for all. A ring that is not full yet
+        has rows of zeros: leave them out by `steps(state) >= 0`. Where it is nowhere true all
         measures are zero.
 
     Returns:

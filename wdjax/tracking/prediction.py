@@ -165,5 +165,6 @@ def _require_measured(
     if given != expected:
         raise ValueError(
             f"the measures of norm group {group.name!r} have shape {given}, and its norms "
-            f"{expected}. Average over time first: tracking.average(metrics(state))."
+            f"{expected}. Average over time first: tracking.average(metrics(state), "
+            "where=tracking.steps(state) >= 0)."
         )

@@ -59,7 +59,8 @@ def tracked(
 
     Raises:
       ValueError: `every` is not a whole number from 1 on, or `record` is no `Recorder`; at init, if
-        a group does not fit the parameters; at update, if params are missing, of another structure
+        a group does not fit the parameters or `inner` is `optax.MultiSteps` (put `tracked` inside
+        of it); at update, if params are missing, of another structure
         than the updates, or an update in a group is None.
 
     Example:
@@ -78,9 +79,10 @@ def tracked(
             # One leaf: the record is not shaped like parameters.
             return TrackedState(inner.init(params), 0, 0)  # pyright: ignore[reportArgumentType]
         resolved = resolve(groups, params)
+        inner_state = _require_whole_steps(inner.init(params))
         of_weights = norms(resolved, extract(resolved, params))
         before = {name: _before_first_step(norm) for name, norm in of_weights.items()}
-        return TrackedState(inner.init(params), jnp.zeros((), jnp.int32), recorder.init(before))
+        return TrackedState(inner_state, jnp.zeros((), jnp.int32), recorder.init(before))
 
     def update_fn(
         updates: PyTree, state: PyTree, params: Params | None = None, **extra_args
@@ -103,6 +105,15 @@ def _if(due: jax.Array, recorded: Callable[[], Any], record: Any) -> Any:
         return jax.lax.cond(due, recorded, lambda: record)
     # Outside of jit a `cond` would be compiled anew at each step.
     return recorded() if due else record
+
+
+def _require_whole_steps(inner_state: PyTree) -> PyTree:
+    if isinstance(inner_state, optax.MultiStepsState):
+        raise ValueError(
+            "tracked was put around optax.MultiSteps, where most steps are zero and each gradient "
+            "is that of a part of the batch; put it inside: optax.MultiSteps(tracked(tx), k)."
+        )
+    return inner_state
 
 
 def _require_recorder(record: Recorder) -> Recorder:
