@@ -1,5 +1,6 @@
 """The audit of whole set-ups: against the theory, against walks and against real training."""
 
+import dataclasses
 import json
 import sys
 
@@ -298,9 +299,118 @@ def test_without_decay_the_effective_learning_rate_falls():
     assert sgd.settled_effective_lr == pytest.approx(ETA / np.sqrt(grown), rel=0.02)
     assert adam.settled_effective_lr == pytest.approx(LR / np.sqrt(4 + LR**2 * D * 2000), rel=0.02)
     assert "falls as 1/√steps" in sgd.note
+    text = str(found)
+    assert "No fault was found." in text
+    assert "Nothing is wrong" not in text
     assert sphere.settled_effective_lr == sphere.effective_lr
     assert "steps keep its norm" in sphere.note
     assert np.isnan(sgd.equilibrium_norm)
+
+
+def warm(step):
+    """Up from zero, and down again."""
+    return LR * jnp.interp(jnp.asarray(step, float), jnp.array([0.0, 500, 3000]), jnp.eye(3)[1])
+
+
+ODD = {
+    "overshoots": optax.adamw(1.0, weight_decay=1.5),
+    "long memory": optax.chain(L2, optax.sgd(1e-4, 0.999)),
+    "trust ratio": optax.lamb(LR, weight_decay=WD),
+    "wrong sign": optax.adamw(LR, weight_decay=-WD),
+    "follows a schedule": optax.adamw(warm, weight_decay=WD),
+    "falls": optax.adam(warm),
+}
+
+
+@pytest.fixture(scope="module")
+def odd():
+    with jax.enable_x64(True):
+        params = weights(ODD)
+        tx = optax.partition(ODD, {n: n for n in ODD})
+        return numbers(blind, params, noise_of(params, G), tx, steps=3000)
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [
+        ("overshoots", "overshoots zero"),
+        ("long memory", "remember more of the past than was looked at: no equilibrium is claimed"),
+        ("trust ratio", "steps scale with the norm: no equilibrium is claimed"),
+        ("wrong sign", "the wrong sign"),
+    ],
+)
+def test_where_the_theory_does_not_reach_no_equilibrium_is_claimed(odd, name, note):
+    verdict = odd[name]
+    assert verdict.role == "learning_rate"
+    assert note in verdict.note
+    assert np.isnan(verdict.equilibrium_norm)
+    assert np.isnan(verdict.angle)
+    assert np.isnan(verdict.settling_steps)
+
+
+def test_steps_of_a_schedule_are_counted_at_its_largest_rate(odd):
+    verdict = odd["follows a schedule"]
+    assert verdict.effective_steps == pytest.approx(1500, rel=0.01)
+    assert "the run has 3,000, worth 1,5" in str(odd)
+    assert "falls with it" in odd["falls"].note
+
+
+def test_of_leaves_that_do_not_decay_alike_no_equilibrium_is_claimed():
+    def joint(params, x):
+        return jnp.mean((rms(x @ params["kernel"] + params["bias"]) @ x[0] - 1) ** 2)
+
+    params = {"kernel": PARAMS["first"], "bias": PARAMS["head"]}
+    tx = optax.adamw(LR, weight_decay=WD, mask={"kernel": True, "bias": False})
+    verdict = numbers(joint, params, BATCH[0], tx, steps=3000)["bias"]
+    assert verdict.leaves == ("bias", "kernel")
+    assert verdict.role == "learning_rate"
+    assert np.isnan(verdict.equilibrium_norm)
+    assert np.isnan(verdict.settled_effective_lr)
+    assert verdict.effective_lr > 0
+
+
+def test_rows_without_a_gradient_do_not_count():
+    def embedded(params, rows):
+        return jnp.mean((rms(params["table"][rows]) @ BATCH[0][0] - 1) ** 2)
+
+    params = {"table": RNG.normal(size=(50, 8))}
+    tx = optax.adamw(LR, B1, weight_decay=WD)
+    verdict = numbers(embedded, params, np.arange(10), tx, steps=3000)["table"]
+    assert verdict.axes == (0,)
+    assert verdict.norm == pytest.approx(np.linalg.norm(params["table"][:10]))
+    assert verdict.equilibrium_norm == pytest.approx(np.sqrt(LR * 80 / (2 * WD)), rel=0.03)
+    assert "40 of 50 indices have no gradient in this batch" in verdict.note
+
+
+def test_bfloat16_weights_under_large_and_small_steps():
+    params = {n: jnp.asarray(w, jnp.bfloat16) for n, w in weights(("large", "small")).items()}
+    rules = {n: optax.adamw(lr, weight_decay=WD) for n, lr in (("large", LR), ("small", 3e-5))}
+    tx = optax.partition(rules, {n: n for n in rules})
+    found = numbers(blind, params, noise_of(weights(rules), G), tx, steps=2000)
+    assert found["large"].role == "learning_rate"
+    assert found["large"].equilibrium_norm == pytest.approx(np.sqrt(LR * D / (2 * WD)), rel=0.03)
+    assert found["small"].role == "nothing"
+    assert "steps are below rounding" in found["small"].note
+    assert np.isnan(found["small"].settled_effective_lr)
+
+
+def test_what_is_not_known_says_so(small):
+    verdict = dataclasses.replace(small["first"], role="unknown", rate=np.nan, note="why")
+    blank = ("equilibrium_norm", "angle", "effective_lr", "settled_effective_lr")
+    verdict = dataclasses.replace(verdict, **dict.fromkeys(blank, np.nan))
+    text = str(wdjax.auditing.Audit((verdict,), (), small.evidence))
+    assert "what decay does is not known: first\n    why\n\nNo fault was found." in text
+
+
+def test_a_side_that_starts_at_zero():
+    def product(params, x):
+        return jnp.mean(jnp.tanh(x @ params["a"] @ params["b"]))
+
+    params = {"a": PARAMS["first"], "b": np.zeros((8, 2))}
+    tx = optax.adamw(LR, weight_decay=WD)
+    text = str(numbers(product, params, BATCH[0], tx, steps=100))
+    assert "and 0 now: one side starts at zero" in text
+    assert "falls to 1/e in 1,000 of 100 steps" in text
 
 
 def test_l2_in_the_loss_counts_as_decay():
@@ -320,6 +430,9 @@ def test_l2_in_the_loss_counts_as_decay():
         np.testing.assert_allclose(one.equilibrium_norm, other.equilibrium_norm, rtol=1e-6)
 
 
+GROWING = optax.MultiSteps(optax.sgd(0.1), lambda step: jnp.where(step < 5, 1, 2))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -331,6 +444,15 @@ def test_l2_in_the_loss_counts_as_decay():
         ({"params": {"w": np.array([1.0, np.nan])}}, "the parameters are not finite at w"),
         ({"batch": np.inf}, "the loss is inf at these parameters"),
         ({"loss": lambda p, x: p["w"]}, "expected a scalar"),
+        ({"loss": lambda p, x: jnp.sum(p["w"] > 0)}, "the loss is of dtype int"),
+        ({"batch": jax.ShapeDtypeStruct((), "float32")}, "the batch holds a shape without"),
+        ({"params": {"w": np.ones(2), "f": jax.nn.relu}}, "'f' of the parameters.*eqx.partition"),
+        ({"params": {"w": np.ones(2), "s": "relu"}}, "is 'relu', a str; expected arrays"),
+        ({"params": {"w": np.ones(2), "k": jax.random.key(0)}}, "'k' is a PRNG key"),
+        ({"tx": optax.lbfgs()}, "One that needs more, as L-BFGS"),
+        ({"tx": contrib.reduce_on_plateau()}, "reduce_on_plateau, cannot be audited"),
+        ({"tx": GROWING}, "one number as every_k_schedule"),
+        ({"tx": optax.adamw(np.nan)}, "steps are not finite at leaf 'w'"),
         ({"loss": lambda p, x: jnp.sum(jnp.sqrt(0 * p["w"]))}, "its gradient is not at w"),
     ],
 )

@@ -97,7 +97,7 @@ def test_the_role_of_a_decay(seen):
         ({"kind": "none"}, "not_decayed", ""),
         ({"kind": "sphere"}, "not_decayed", "steps keep its norm"),
         ({"kind": "frozen"}, "not_decayed", "no gradient moves it"),
-        ({"kind": "unknown", "note": "what it saw"}, "not_decayed", "what it saw"),
+        ({"kind": "unknown", "note": "what it saw"}, "unknown", "what it saw"),
         ({"kind": "cautious"}, "learning_rate", "half of the entries"),
         ({"kind": "coupled_l1"}, "learning_rate", "turns the direction"),
         ({"stuck": np.ones(4)}, "nothing", "lost in rounding"),
@@ -115,10 +115,45 @@ def test_other_things_that_an_optimiser_does(seen, fields, what, note):
 def test_leaves_that_do_not_decay_alike_say_so(seen):
     (note,) = words("joint_bias", seen, {"joint_bias": 0.0})
     assert "joint_bias without decay" in note
-    assert "changes the function" in note
+    assert "changes the function; no equilibrium is claimed: what does not decay may grow" in note
     assert "from 0.1 to 0.2 per step" in words("up", seen, {"up": 0.2})[0]
     assert "scale moves" in words("up", seen, {"up": 0.0})[0]
     assert not words("up", seen)
+
+
+def with_kinds(seen, **kinds):
+    leaves = {n: dataclasses.replace(seen[n], kind=kind) for n, kind in kinds.items()}
+    return dataclasses.replace(seen, leaves=seen.leaves | leaves)
+
+
+@pytest.mark.parametrize("name", ["up", "joint_kernel"])
+def test_beside_what_is_frozen_decay_regularises(seen, name):
+    other = with_kinds(seen, **{name: "frozen"})
+    part = BY_LEAF[name]
+    assert role(part, other) == "regulariser"
+    (note,) = words(name, other, {name: 0.0})
+    assert f"{name} does not move, so that the loss sees the scale" in note
+
+
+def test_one_leaf_that_is_not_understood_makes_its_part_unknown(seen):
+    assert role(BY_LEAF["up"], with_kinds(seen, up="unknown")) == "unknown"
+
+
+def test_a_decay_that_steps_carry_is_not_lost_in_rounding(seen):
+    part, other = BY_LEAF["invariant"], changed(seen, stuck=np.ones(4), dtype="bfloat16")
+    assert role(part, other) == "nothing"
+    assert role(part, other, {"invariant"}) == "learning_rate"
+    (note,) = remarks(part, other, {"invariant": 0.1}, {"invariant"})
+    assert "in bfloat16 the decay alone would round to nothing: it acts on average" in note
+
+
+def test_rates_that_no_equilibrium_goes_with(seen):
+    assert "overshoots zero" in words("invariant", seen, {"invariant": 1.0})[0]
+    assert "diverges" in words("invariant", seen, {"invariant": 2.0})[0]
+    coupled = changed(seen, kind="coupled_l2")
+    assert "overshoots zero" in words("invariant", coupled, {"invariant": 2.0})[0]
+    assert "wrong sign" in words("invariant", seen, {"invariant": -0.1})[0]
+    assert not words("invariant", seen, {"invariant": 0.9})
 
 
 def test_no_leaf_is_lost():

@@ -6,6 +6,7 @@ import pytest
 
 from wdjax import transforms
 from wdjax.auditing import probe
+from wdjax.auditing.rounding import steps_carry
 
 WEIGHTS = np.random.default_rng(0).normal(size=(20, 10))
 
@@ -126,3 +127,17 @@ def test_the_mixed_dtypes_of_a_tree():
     assert found.kinds == {"low": "rate", "high": "rate"}
     assert np.all(found["low"].stuck == 1)
     assert np.all(found["high"].stuck < 0.01)
+
+
+@pytest.mark.parametrize(("step", "carries"), [(0.25, False), (0.5, True)])
+def test_steps_of_half_a_unit_in_the_last_place_carry_a_decay(step, carries):
+    # A walk of bfloat16 weights, all near 1.5, with a decay of a hundredth of a unit per step.
+    unit, count, steps = 2.0**-7, 20_000, 100
+    assert steps_carry(step * unit, np.full(count, 1.5), "bfloat16") == carries
+    rng, w = np.random.default_rng(0), np.full(count, 1.5)
+    for _ in range(steps):
+        moved = w - 0.01 * unit + (step if carries else step / 2) * unit * rng.normal(size=count)
+        w = np.round(moved / unit) * unit
+    gone = (1.5 - np.mean(w)) / (0.01 * unit * steps)
+    assert (abs(gone - 1) < 0.1) if carries else gone < 0.2
+    assert not steps_carry(1.0, np.zeros(3), "bfloat16")

@@ -79,9 +79,10 @@ def audit(
       An `Audit`: print it, or read its `verdicts` and `findings`.
 
     Raises:
-      ValueError: The loss is no scalar or cannot be traced, its value or gradient is not finite;
-        the parameters hold no floating-point array; `tx` is no optimiser or fails; `steps` is no
-        int of 1 or more.
+      ValueError: The loss is no floating-point scalar or cannot be traced, its value or gradient
+        is not finite; the parameters hold something else than arrays, or no floating-point one; the
+        batch holds shapes without values; `tx` is no optimiser, fails, needs more than gradients
+        and params, or makes steps that are not finite; `steps` is no int of 1 or more.
 
     Example:
       >>> def loss(params, x):
@@ -98,7 +99,9 @@ def audit(
       turns by 0.0018 rad per step
     """
     _require_steps(steps)
+    _require_arrays(params)
     args = batch if type(batch) is tuple else (batch,)
+    _require_values(args)
     leaves = _values(params)
     symmetries = find(loss, params, *args)
     gradients = _gradients(loss, params, args)
@@ -159,6 +162,25 @@ def _require_steps(steps: Any) -> None:
         )
 
 
+def _require_arrays(params: Params) -> None:
+    for name, leaf in trees.named_leaves(params).items():
+        if not (hasattr(leaf, "dtype") or isinstance(leaf, int | float | complex)):
+            raise ValueError(
+                f"leaf {name!r} of the parameters is {leaf!r}, a {type(leaf).__name__}; expected "
+                "arrays. Take apart what holds other things, as Equinox modules do: "
+                "params, static = eqx.partition(model, eqx.is_inexact_array), and join the two "
+                "in the loss by eqx.combine(params, static)."
+            )
+
+
+def _require_values(args: tuple) -> None:
+    if any(isinstance(leaf, jax.ShapeDtypeStruct) for leaf in jax.tree.leaves(args)):
+        raise ValueError(
+            "the batch holds a shape without values; expected arrays: an audit takes the gradient "
+            "at them. For shapes alone there are symmetry.find and probe."
+        )
+
+
 def _values(params: Params) -> dict[str, np.ndarray]:
     """The floating-point leaves."""
     leaves = trees.named_leaves(params)
@@ -178,13 +200,17 @@ def _gradients(loss: Loss, params: Params, args: tuple) -> dict[str, np.ndarray]
     leaves = trees.named_leaves(params)
     floating = {n: jnp.asarray(x) for n, x in leaves.items() if trees.is_floating(x) and np.size(x)}
 
-    @jax.jit
-    @jax.value_and_grad
     def of(part: dict[str, jax.Array]) -> jax.Array:
         out = loss(trees.with_leaves(params, (leaves | part).values()), *args)
         return out[0] if isinstance(out, tuple | list) else out
 
-    value, gradient = of(floating)
+    kind = trees.dtype(jax.eval_shape(of, floating))
+    if not jnp.issubdtype(kind, jnp.floating):
+        raise ValueError(
+            f"the loss is of dtype {kind}; expected a floating-point scalar, which has a gradient. "
+            "Give the loss that is trained, not a count or an accuracy."
+        )
+    value, gradient = jax.jit(jax.value_and_grad(of))(floating)
     if not np.isfinite(value):
         raise ValueError(
             f"the loss is {value} at these parameters and this batch; expected a finite number."
@@ -203,10 +229,40 @@ def _require_finite(values: Mapping[str, np.ndarray], what: str) -> None:
 def _probed(tx: Any, params: Params, steps: int) -> Probe:
     """Probes on a smaller tree where there is one that the optimiser takes."""
     small = shrunk(params, ENTRIES, ENTRIES)
-    if small is params:
-        return probe(tx, params, steps=steps)
+    if small is not params:
+        try:
+            return probe(tx, small, steps=steps)
+        except (ValueError, TypeError):
+            # An optimiser may hold arrays of the parameters' shapes.
+            pass
     try:
-        return probe(tx, small, steps=steps)
-    except (ValueError, TypeError):
-        # An optimiser may hold arrays of the parameters' shapes.
         return probe(tx, params, steps=steps)
+    except ValueError as error:
+        raise ValueError(_advised(str(error), params)) from error
+
+
+def _advised(message: str, params: Params) -> str:
+    """What a probe said, with advice for an audit."""
+    if "gradient accumulation" in message:
+        return (
+            "the gradient accumulation of the optimiser is not of one constant number of "
+            f"micro-steps, or not complete: {message.split('. ')[0]}. An audit takes a batch per "
+            "training step: give optax.MultiSteps one number as every_k_schedule, or audit the "
+            "inner optimiser."
+        )
+    if "failed at these parameters" not in message:
+        return message
+    keys = [
+        name
+        for name, leaf in trees.named_leaves(params).items()
+        if jnp.issubdtype(trees.dtype(leaf), jax.dtypes.prng_key)
+    ]
+    if keys:
+        advice = f"Leaf {keys[0]!r} is a PRNG key: give keys as part of the batch, or mask them."
+    else:
+        advice = (
+            "An audit gives it gradients and params alone. One that needs more, as L-BFGS with its "
+            "line search or reduce_on_plateau, cannot be audited: leave that part out, or give it "
+            "what it needs by name in wdjax.probe(tx, params, value=1.0)."
+        )
+    return message.split("\nIf it needs")[0] + "\n" + advice

@@ -9,7 +9,9 @@ from wdjax.auditing.report import Probe
 from wdjax.symmetry.symmetries import Symmetries
 from wdjax.typing import Loss, Params
 
-Role: TypeAlias = Literal["learning_rate", "regulariser", "balancer", "nothing", "not_decayed"]
+Role: TypeAlias = Literal[
+    "learning_rate", "regulariser", "balancer", "nothing", "not_decayed", "unknown"
+]
 
 
 class Response(NamedTuple):
@@ -37,15 +39,17 @@ class GroupVerdict:
       role: "learning_rate" (the loss is blind to the group's scale: decay sets how fast its
         direction turns), "regulariser" (the loss sees the scale), "balancer" (the loss is blind to
         a scaling of this leaf against another: decay makes their norms equal), "nothing" (decay
-        has no effect on the function or none at all), "not_decayed".
-      norm: ‖w‖ now, of the whole leaf or of all leaves together.
+        has no effect on the function or none at all), "not_decayed", "unknown" (it is not
+        understood what the optimiser does).
+      norm: ‖w‖ now, of the whole leaf or of all leaves together; where `axes` are given and some
+        indices have no gradient, of those that have one.
       gradient_moment: G = ‖w‖²‖g‖² now.
       rate: The fraction of w that is removed per step in the long run, at the largest learning
         rate of the schedule; of several leaves the mean, weighted by ‖w‖² (of a balancer, over
         those that decay).
       equilibrium_norm: ‖w‖ at equilibrium, at the largest learning rate and for the present G.
       angle: Root-mean-square angle per step at equilibrium, in radians.
-      relaxation_steps: Steps in which a small deviation from the equilibrium falls by 1/e, at the
+      relaxation_steps: Steps in which a small deviation from the equilibrium falls to 1/e, at the
         largest learning rate; of a balancer, those in which the difference of squared norms does.
       effective_lr: The effective learning rate at the present norm and the largest learning rate:
         η/‖w‖² where steps go with the gradient, ‖Δw‖ = η‖g‖ being the first step from rest; where
@@ -54,6 +58,8 @@ class GroupVerdict:
       note: More in words.
       settling_steps: Steps from the present norm to within 10% of the equilibrium, at the largest
         learning rate.
+      effective_steps: The run's steps, each counted as its learning rate relative to the largest;
+        all of them where the decay does not follow the schedule.
     """
 
     name: str
@@ -70,6 +76,7 @@ class GroupVerdict:
     settled_effective_lr: float
     note: str = ""
     settling_steps: float = float("nan")
+    effective_steps: float = float("nan")
 
 
 @dataclasses.dataclass(frozen=True)

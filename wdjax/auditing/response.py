@@ -33,6 +33,15 @@ ROUNDING = 1e-15
 MOST_NOISE = 4000
 """Trees of fewer entries get several noises, up to eight."""
 
+MEMORIES = 5
+"""Steps before the window, and those in it, in memories of the steps: fewer tell no R."""
+
+SHORT = 1.5
+"""Steps of a smaller R have next to no memory."""
+
+LEAST_LOOK = 8
+"""Fewer steps show none that there is."""
+
 NAN = float("nan")
 
 
@@ -41,7 +50,8 @@ class Motion(NamedTuple):
 
     Attributes:
       moment: E‖Δw‖² under noise.
-      correlation: R, the autocorrelation of the steps summed over all lags.
+      correlation: R, the autocorrelation of the steps summed over all lags; NaN where the look at
+        them was too short for it.
       degree: k: steps go as the k-th power of the gradient's size.
       drag: The fraction of w that is removed per step under noise, with buffers filled.
       drag_degree: It goes as this power of the gradient's size.
@@ -123,10 +133,13 @@ def motions(
             motion = _motion(windows[name], course, along, larger)
             unit = math.sqrt(per_entry)
             sustained = unit * course.largest
+            linear = sustained**2 * np.size(full.weights[name]) / motion.moment
+            correlation = _correlation(windows[name], linear)
+            # A memory of τ steps makes R = 2τ.
+            short = correlation < SHORT and count >= LEAST_LOOK
+            told = short or MEMORIES * correlation / 2 <= min(start, count)
             found[name] = motion._replace(
-                correlation=_correlation(
-                    windows[name], sustained**2 * np.size(full.weights[name]) / motion.moment
-                ),
+                correlation=correlation if told else NAN,
                 sustained=sustained,
                 immediate=unit * rest[name] / max(float(course.at(np.array(start))), 1e-12),
             )

@@ -15,6 +15,7 @@ WORDS: dict[Role, str] = {
     "balancer": "decay balances weights against each other",
     "nothing": "decay does nothing",
     "not_decayed": "no decay",
+    "unknown": "what decay does is not known",
 }
 MEANING: dict[Role, str] = {
     "learning_rate": "the loss is blind to the scale",
@@ -23,8 +24,10 @@ MEANING: dict[Role, str] = {
     "which it sees, decay is a regulariser",
     "nothing": "",
     "not_decayed": "",
+    "unknown": "",
 }
 MOST_NAMES = 3
+NO_FINDING = "No fault was found."
 
 
 class Row(NamedTuple):
@@ -110,13 +113,16 @@ class Audit:
             f"<br>fix: {escape(f.fix)}</li>"
             for f in self.findings
         )
-        listed = f"<ul>{found}</ul>" if found else "<p>Nothing is wrong.</p>"
+        listed = f"<ul>{found}</ul>" if found else f"<p>{NO_FINDING}</p>"
         return f"<p>{escape(self._title())}</p><table>{head}{rows}</table>{listed}"
 
     def _title(self) -> str:
         count = len(self.evidence.gradients)
         leaves = "1 leaf" if count == 1 else f"{count} leaves"
-        return f"Weight decay of {leaves} in {self.evidence.steps:,} steps"
+        return (
+            f"Weight decay of {leaves} in {self.evidence.steps:,} steps (numbers: at the largest "
+            "learning rate)"
+        )
 
     def _described(self) -> Iterator[str]:
         for row in self.rows():
@@ -125,7 +131,7 @@ class Audit:
 
     def _found(self) -> Iterator[str]:
         if not self.findings:
-            yield "Nothing is wrong."
+            yield NO_FINDING
         for finding in self.findings:
             where = f"\n    at {_listed(finding.leaves)}" if finding.leaves else ""
             yield f"{finding.code} {finding.severity}: {finding.what}{where}"
@@ -153,12 +159,13 @@ def _lines(alike: Sequence[GroupVerdict], steps: int) -> Iterator[str]:
     first = alike[0]
     yield from filter(None, (_meaning(first), first.note))
     if first.rate > 0:
-        memory = _count(1 / rate for rate in of("rate"))
-        yield f"removes {_range(of('rate'))} of the weight per step: a memory of {memory} steps"
+        times = _count(1 / rate for rate in of("rate"))
+        memory = f": a memory of {times} steps" if max(of("rate")) < 1 else ""
+        yield f"removes {_range(of('rate'))} of the weight per step{memory}"
     if first.equilibrium_norm == first.equilibrium_norm:
         now, then = _range(of("norm")), _range(of("equilibrium_norm"))
         yield f"‖w‖: {now} now, {then} at equilibrium, for gradients as they are now"
-        yield _arrival(of("settling_steps"), of("relaxation_steps"), steps)
+        yield _arrival(alike, steps)
     if first.angle == first.angle:
         there = " at equilibrium" if first.equilibrium_norm == first.equilibrium_norm else ""
         yield f"turns by {_range(of('angle'))} rad per step{there}"
@@ -171,7 +178,7 @@ def _lines(alike: Sequence[GroupVerdict], steps: int) -> Iterator[str]:
         yield f"effective learning rate: {_range(of('effective_lr'))} now{known}"
     if first.role == "balancer" and first.relaxation_steps == first.relaxation_steps:
         times = _count(of("relaxation_steps"))
-        yield f"the difference of their squares falls by 1/e in {times} of {steps:,} steps"
+        yield f"the difference of their squares falls to 1/e in {times} of {steps:,} steps"
 
 
 def _meaning(verdict: GroupVerdict) -> str:
@@ -182,12 +189,17 @@ def _meaning(verdict: GroupVerdict) -> str:
     return f"{MEANING[verdict.role]}{together}{each}"
 
 
-def _arrival(settling: Sequence[float], relaxation: Sequence[float], steps: int) -> str:
-    late = sum(not x <= steps for x in settling)
-    whether = "" if not late else f": too few for {'all' if late == len(settling) else late}"
+def _arrival(alike: Sequence[GroupVerdict], steps: int) -> str:
+    """How long the way to the equilibrium is, beside the length of the run."""
+    settling, relaxation, worth = (
+        [getattr(verdict, of) for verdict in alike]
+        for of in ("settling_steps", "relaxation_steps", "effective_steps")
+    )
+    scheduled = any(x < 0.99 * steps for x in worth)
+    same = f", worth {_count(worth)} at the largest learning rate" if scheduled else ""
     return (
-        f"within 10% of it after {_count(settling)} of {steps:,} steps{whether} "
-        f"(relaxation {_count(relaxation)})"
+        f"within 10% of it after {_count(settling)} steps (relaxation {_count(relaxation)}); "
+        f"the run has {steps:,}{same}"
     )
 
 

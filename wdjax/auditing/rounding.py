@@ -18,6 +18,10 @@ MOST_STEPS = 20_000
 bfloat16."""
 
 
+HALF = 0.5
+"""Steps of this many units in the last place, or more, carry a decay that is far below them."""
+
+
 class Rounding(NamedTuple):
     """What rounding does to one leaf.
 
@@ -73,6 +77,28 @@ def roundings(
             share = shares[name] * (not kept[name])
             found[name] = Rounding(share, not kept[name] and not told)
     return found
+
+
+def steps_carry(step: float, w: np.ndarray, dtype: str) -> bool:
+    """Says whether steps are large enough for a decay that is lost in rounding by itself.
+
+    Step and decay are added before the sum is rounded. Steps that vary by half a unit in the last
+    place, or more, dither it: on average the whole of the decay comes through.
+
+    Args:
+      step: Root-mean-square size of an entry's step.
+      w: The weights; half of those that are not zero are to be carried.
+      dtype: The name of their dtype.
+
+    Example:
+      >>> steps_carry(1e-3, np.full(3, 0.1), "bfloat16"), steps_carry(1e-5, np.ones(3), "bfloat16")
+      (True, False)
+    """
+    sizes = np.abs(w[w != 0])
+    if not sizes.size:
+        return False
+    octave = np.exp2(np.floor(np.log2(np.median(sizes))))
+    return step >= HALF * float(jnp.finfo(dtype).eps) * float(octave)
 
 
 def _sums(counts: np.ndarray, removed: np.ndarray, start: int) -> np.ndarray:

@@ -49,6 +49,9 @@ def courses(box: BlackBox, w: Vectors, g: Vectors, steps: int, horizon: int) -> 
       g: The gradient.
       steps: The length of the run, in which the largest step counts.
       horizon: The steps that are looked at.
+
+    Raises:
+      ValueError: Steps of the run are not finite.
     """
     stride = -(-horizon // MOST_BLOCKS)
     starts = np.arange(0, horizon, stride)
@@ -69,6 +72,13 @@ def courses(box: BlackBox, w: Vectors, g: Vectors, steps: int, horizon: int) -> 
     start = box.init(w)
     both = jax.tree.map(lambda x: jnp.stack([x, x]), start)
     _, sizes = jax.jit(lambda s, n: jax.lax.scan(block, s, n))(both, jnp.asarray(lengths))
+    for name, value in sizes.items():
+        if not np.all(np.isfinite(np.asarray(value)[starts < steps])):
+            raise ValueError(
+                f"the optimiser's steps are not finite at leaf {name!r}: its learning rate, its "
+                "decay or what it divides by is NaN, infinite or zero. Correct it: an audit needs "
+                "finite steps."
+            )
     found = {n: _course(np.asarray(v), starts, lengths, steps) for n, v in sizes.items()}
     return {name: course for name, course in found.items() if course is not None}
 

@@ -10,11 +10,20 @@ import numpy as np
 from wdjax.auditing.evidence import GroupVerdict, Role
 from wdjax.auditing.report import LeafDecay, Probe
 from wdjax.auditing.response import Motion
-from wdjax.auditing.roles import Part, alike, decays, remarks, role
+from wdjax.auditing.roles import Part, alike, decays, held, remarks, role
+from wdjax.auditing.rounding import steps_carry
 
 NAN = float("nan")
 NEAR = 1.1
 """The factor between the norm and its equilibrium that counts as near."""
+
+NO_CLAIM = "no equilibrium is claimed"
+
+SCALED = 0.15
+"""Where E‖Δw‖² goes as a larger power of W, as with trust ratios, no power law lasts."""
+
+LEAST_ORDER = 0.3
+"""Below this 1 + p + q what is left of the law is too close to none."""
 
 
 class Law(NamedTuple):
@@ -46,7 +55,7 @@ class Law(NamedTuple):
     @property
     def settled(self) -> np.ndarray:
         """W at equilibrium; NaN where there is none."""
-        if not self.order > 0.1:
+        if not self.order > LEAST_ORDER:
             return np.full(np.shape(self.square), NAN)
         with np.errstate(divide="ignore", invalid="ignore"):
             share = self.growth / (2 * self.drag * self.square)
@@ -94,13 +103,18 @@ def verdicts(
       motions: How each leaf steps on noise.
       steps: The length of the run.
     """
-    rates = {name: _rate(leaf, motions.get(name)) for name, leaf in probe.leaves.items()}
+    carried = {n for n, motion in motions.items() if _carries(motion, params[n], probe[n])}
+    rates = {
+        name: _rate(leaf, motions.get(name), name in carried) for name, leaf in probe.leaves.items()
+    }
 
     def one(part: Part) -> GroupVerdict:
-        what = role(part, probe)
+        what = role(part, probe, carried)
         blank = _blank(part, what, params, gradients, rates)
-        notes = list(remarks(part, probe, {n: rates[n] for n in part.leaves}))
-        if part.sort in ("invariant", "joint"):
+        notes = list(remarks(part, probe, {n: rates[n] for n in part.leaves}, carried))
+        if what == "unknown" or (held(part, probe) and part.sort in ("joint", "rescaling")):
+            pass
+        elif part.sort in ("invariant", "joint"):
             moving = {n: motions[n] for n in part.leaves if n in motions}
             blank, more = _of_direction(part, blank, params, gradients, rates, moving, probe, steps)
             notes += more
@@ -111,13 +125,20 @@ def verdicts(
     return tuple(map(one, found))
 
 
-def _rate(leaf: LeafDecay, motion: Motion | None) -> float:
-    """The fraction of a leaf that is removed per step in the long run."""
-    if not decays(leaf):
+def _carries(motion: Motion, w: np.ndarray, leaf: LeafDecay) -> bool:
+    """Whether the steps of a leaf carry a decay that rounds to nothing by itself."""
+    return steps_carry(math.sqrt(motion.moment / np.size(w)), w, leaf.dtype)
+
+
+def _rate(leaf: LeafDecay, motion: Motion | None, carried: bool) -> float:
+    """The fraction of a leaf that is removed per step in the long run; negative if it grows."""
+    if leaf.kind == "unknown":
+        return NAN
+    if not decays(leaf, carried):
         return 0.0
     if motion is not None and motion.drag > 0:
         return motion.drag
-    return float(np.max(np.abs(leaf.removed)))
+    return float(max(np.ravel(leaf.removed), key=lambda x: abs(np.nan_to_num(x))))
 
 
 def _blank(
@@ -130,7 +151,7 @@ def _blank(
     """A verdict with what is known of any part."""
     square = sum(_square(params[n]) for n in part.leaves)
     moment = square * sum(_square(gradients[n]) for n in part.leaves)
-    rate = _mean_rate(part, params, rates)
+    rate = NAN if what == "unknown" else _mean_rate(part, params, rates)
     balancing = part.sort == "rescaling"
     together = balancing and rate > 0 and what == "balancer" and alike(part, rates)
     return GroupVerdict(
@@ -174,19 +195,31 @@ def _of_direction(
     if not moving:
         still = all(_square(gradients[n]) == 0 for n in part.leaves)
         return blank, ["it has no gradient here, so that no equilibrium can be told"] * still
+    blank, notes = _of_live(part, blank, params, gradients)
     law = _law(part, params, gradients, rates, moving)
     effective = _effective_lr(blank.norm, gradients, moving)
     power = -(1 + law.growth_power) / 2
     known = dataclasses.replace(blank, effective_lr=effective)
     if all(probe[n].kind == "sphere" for n in part.leaves):
         angle = math.sqrt(sum(m.moment for m in moving.values())) / blank.norm
-        return dataclasses.replace(known, angle=angle, settled_effective_lr=effective), []
+        return dataclasses.replace(known, angle=angle, settled_effective_lr=effective), notes
+    if math.isnan(law.correlation):
+        return known, [*notes, "steps remember more of the past than was looked at: " + NO_CLAIM]
     if blank.role != "learning_rate":
-        return _without_decay(known, law, moving, power, steps)
+        if not all(_carries(motion, params[n], probe[n]) for n, motion in moving.items()):
+            return known, [*notes, "steps are below rounding, which may take them"]
+        found, more = _without_decay(known, law, moving, power, steps)
+        return found, notes + more
+    among = [rates[n] for n in part.leaves]
+    if not (min(among) > 0 and max(among) < 1 and alike(part, rates)):
+        return known, notes
+    if len(set(part.exponents.values())) > 1:
+        return known, [*notes, "they scale by different powers of one factor: " + NO_CLAIM]
     total = float(np.nansum(law.settled))
-    if not total > 0:
-        return known, ["steps go with the norm, so that it has no equilibrium"]
+    if law.growth_power < -SCALED or not total > 0:
+        return known, [*notes, "steps scale with the norm: " + NO_CLAIM]
     alive = law.growth > 0
+    longest = max(moving, key=lambda name: moving[name].moment)
     settled = dataclasses.replace(
         known,
         equilibrium_norm=math.sqrt(total),
@@ -194,8 +227,38 @@ def _of_direction(
         relaxation_steps=float(np.median(1 / (2 * law.order * law.settled_drag[alive]))),
         settled_effective_lr=effective * (total / blank.norm**2) ** power,
         settling_steps=float(np.median(law.steps_to_near()[alive])),
+        effective_steps=_effective_steps(probe[longest], moving[longest], steps),
     )
-    return settled, []
+    return settled, notes
+
+
+def _effective_steps(leaf: LeafDecay, motion: Motion, steps: int) -> float:
+    """The steps of the run, each counted as its rate of decay relative to the largest."""
+    removed = np.nan_to_num(np.abs(leaf.removed))
+    if np.min(removed) >= 0.99 * np.max(removed):
+        return float(steps)
+    return float(np.sum(np.minimum(motion.course.at(np.arange(steps)), 1.0)))
+
+
+def _of_live(
+    part: Part,
+    blank: GroupVerdict,
+    params: Mapping[str, np.ndarray],
+    gradients: Mapping[str, np.ndarray],
+) -> tuple[GroupVerdict, list[str]]:
+    """Leaves indices out that have no gradient, as rows of an embedding that a batch lacks."""
+    if not part.axes:
+        return blank, []
+    (name,) = part.leaves
+    square, gradient = (_squares(x[name], part.axes) for x in (params, gradients))
+    live = gradient > 0
+    if np.all(live):
+        return blank, []
+    note = (
+        f"{np.sum(~live)} of {live.size} indices have no gradient in this batch: numbers are of "
+        "the others, as if every batch held them"
+    )
+    return dataclasses.replace(blank, norm=math.sqrt(float(np.sum(square[live])))), [note]
 
 
 def _without_decay(
@@ -207,7 +270,11 @@ def _without_decay(
     share = float(np.mean(longest.course.at(np.arange(steps)) ** 2))
     grown = float(np.sum(law.grown(share * steps)))
     factor = (grown / known.norm**2) ** power
-    note = "the norm grows, and the effective learning rate falls as 1/√steps in the end"
+    note = "the norm grows"
+    if 1 + law.growth_power > LEAST_ORDER:
+        late = longest.course.at(np.arange(steps // 10, steps))
+        course = "as 1/√steps in the end" if np.min(late) >= 0.9 else "with it"
+        note += f", and the effective learning rate falls {course}"
     return dataclasses.replace(known, settled_effective_lr=known.effective_lr * factor), [note]
 
 
@@ -225,6 +292,7 @@ def _law(
 
     correlation, p, q = (mean(of) for of in ("correlation", "growth_power", "drag_power"))
     if part.sort == "joint":
+        # Of leaves that do not decay alike the drag is that of now, and no equilibrium is told.
         square = sum(_square(params[n]) for n in part.leaves)
         drag = sum(rates[n] * _square(params[n]) for n in part.leaves) / square
         growth = float(np.sum(weights)) * correlation
@@ -235,8 +303,11 @@ def _law(
     square, gradient = (_squares(x[name], part.axes) for x in (params, gradients))
     alive = (gradient > 0) & (square > 0)
     square, relative = square[alive], gradient[alive] / np.mean(gradient[alive])
-    growth = motion.moment * correlation * relative**motion.degree
-    drag = rates[name] * relative ** (motion.drag_degree / 2)
+    # The motion is that of noise in all indices: what steps have by themselves, the live ones have
+    # a part of, and what goes with the gradient all.
+    share = np.mean(gradient > 0)
+    growth = motion.moment * correlation * relative**motion.degree * share ** (1 - motion.degree)
+    drag = rates[name] * (relative / share) ** (motion.drag_degree / 2)
     return Law(square, drag, growth / np.sum(relative**motion.degree), q, p, correlation)
 
 
@@ -263,7 +334,8 @@ def _sides(part: Part, params: Mapping[str, np.ndarray]) -> str:
         ]
         return f"{math.sqrt(sum(sizes)):.3g}"
 
-    return f"norms {side(1)} and {side(-1)} now"
+    zero = ": one side starts at zero" if "0" in (side(1), side(-1)) else ""
+    return f"norms {side(1)} and {side(-1)} now{zero}"
 
 
 def _squares(x: np.ndarray, axes: tuple[int, ...]) -> np.ndarray:

@@ -76,8 +76,16 @@ def unused_leaf():
     return Recipe(loss, params | {"spare": jnp.ones((8, 8))}, args, adamw(), STEPS)
 
 
-def in_bfloat16():
-    return of_small(optax.adamw(1e-3, weight_decay=0.1, mask=by_rank), dtype=jnp.bfloat16)
+def in_bfloat16(lr=1e-6, weight_decay=10.0):
+    """Steps far below a unit in the last place, which is about 1e-3, and decay below them."""
+    return of_small(optax.adamw(lr, weight_decay=weight_decay, mask=by_rank), dtype=jnp.bfloat16)
+
+
+def shrinks_by_cubes():
+    def cubes(updates, params):
+        return jax.tree.map(lambda u, p: u - 1e-3 * p**3, updates, params)
+
+    return of_small(optax.chain(adam(), optax.stateless(cubes)))
 
 
 def on_spheres(inner, behind=None, *, tangent=True):
@@ -137,6 +145,10 @@ FAULTS = {
     "decay behind the learning rate with a plus": Fault(
         "WD104", lambda: of_small(optax.chain(adam(), L2(1e-4, by_rank))), KERNELS
     ),
+    "decay that is no fraction": Fault("WD105", shrinks_by_cubes, KERNELS | VECTORS, "note"),
+    "gradients that pass a mask": Fault(
+        "WD106", lambda: of_small(optax.masked(adamw(mask=None), named(*KERNELS))), VECTORS
+    ),
     "everything decays": Fault("WD201", lambda: of_small(sgd(0.1, 1e-3, None)), VECTORS),
     "a name that the mask misses": Fault("WD202", lambda: of_small(adamw(mask=but("w1"))), {"w1"}),
     "a bias that the mask hits": Fault(
@@ -165,10 +177,18 @@ FAULTS = {
     "a short run": Fault("WD301", lambda: of_small(sgd(0.1, 1e-4), 200), INVARIANT),
     "two learning rates": Fault("WD302", two_optimisers, {"w1"}),
     "no decay": Fault("WD303", lambda: of_small(optax.sgd(0.1, 0.9)), INVARIANT),
+    "more than all of a weight": Fault(
+        "WD304", lambda: of_small(optax.chain(adam(), L2(-1.5, by_rank))), KERNELS
+    ),
     "bfloat16": Fault("WD401", in_bfloat16, KERNELS),
     "AdamW on a sphere": Fault("WD402", lambda: on_spheres(adamw(mask=None)), INVARIANT),
     "AdamW on a sphere, not tangent": Fault(
         "WD402", lambda: on_spheres(adamw(mask=None), tangent=False), INVARIANT
+    ),
+    "AdamW with hyperparameters in its state on a sphere": Fault(
+        "WD402",
+        lambda: on_spheres(optax.inject_hyperparams(optax.adamw)(1e-3, weight_decay=0.1)),
+        INVARIANT,
     ),
     "decay behind a sphere": Fault("WD402", lambda: on_spheres(adam(), L2(-1e-3)), INVARIANT),
     "a large epsilon": Fault("WD501", lambda: of_small(sgd(0.1, 1e-3), epsilon=0.4), INVARIANT),

@@ -22,8 +22,8 @@ def lint(
 
     Args:
       evidence: What the audit has seen.
-      tx: The optimiser. Without it, WD303 and WD402 are not looked for, and WD102 only where the
-        evidence holds the leaf's response.
+      tx: The optimiser. Without it, WD106, WD303 and WD402 are not looked for, and WD102 only
+        where the evidence holds the leaf's response.
     """
     case = Case(evidence, tx)
     found = [finding for rule in RULES.values() for finding in rule.check(case)]

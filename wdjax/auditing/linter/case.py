@@ -145,6 +145,23 @@ class Case:
             self.tx, self.evidence.params, self.evidence.gradients, self.evidence.probe.steps
         )
 
+    def share(self, name: str) -> float:
+        """What the decay of a leaf takes over the run, relative to what its largest rate would."""
+        leaf = self.leaves[name]
+        removed = np.nan_to_num(np.abs(leaf.removed))
+        if len(removed) < 3 or not np.any(removed):
+            return 1.0
+        mean = np.trapezoid(removed[1:], leaf.steps[1:]) / np.ptp(leaf.steps[1:])
+        return float(mean / np.max(removed))
+
+    def step(self, name: str) -> float:
+        """The root mean square of an entry's steps, where they are largest; NaN if not known."""
+        if name in self.evidence.responses:
+            moment = self.evidence.responses[name].step_moment
+            return float(np.sqrt(moment / max(np.size(self.weights[name]), 1)))
+        sizes = self.steps.sizes.get(name) if self.steps else None
+        return float("nan") if sizes is None else float(np.max(sizes))
+
     def degree(self, name: str) -> float:
         """How the steps of a leaf go with the size of its gradient; NaN where that is not known."""
         if name in self.evidence.responses:

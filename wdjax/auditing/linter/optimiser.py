@@ -10,25 +10,35 @@ import optax
 from wdjax import trees
 from wdjax.auditing.blackbox import BlackBox, Vectors
 from wdjax.auditing.probe import box_of_training
+from wdjax.auditing.shrinking import shrunk
 from wdjax.typing import Params
+
+ENTRIES = 10_000
+MOST = 2_000
+"""Of larger trees, or leaves, the corners are stepped: how steps go does not depend on sizes."""
 
 
 class Steps(NamedTuple):
     """How large the steps of an optimiser are under a gradient that stays.
 
     Attributes:
+      sizes: Per leaf, the root mean square of an entry's step at each sampled step.
       course: Per leaf, the size of the step at each sampled step, over the largest one.
       degree: Per leaf k, where steps go as the k-th power of the gradient: 1 for SGD, 0 for Adam.
         NaN for a leaf that does not move.
       by_tensor: Whether a step at zero gradient takes one and the same fraction of all entries of
         a leaf.
+      ascent: Per leaf the cosine between step and gradient, where it is smallest; NaN for a leaf
+        that does not move.
       removed: Per leaf the fractions that two steps at zero gradient remove, the first of them from
         the weights as they are and the second from what that leaves.
     """
 
+    sizes: dict[str, np.ndarray]
     course: dict[str, np.ndarray]
     degree: dict[str, float]
     by_tensor: dict[str, bool]
+    ascent: dict[str, float]
     removed: dict[str, tuple[float, float]]
 
 
@@ -49,28 +59,67 @@ def step_sizes(
       gradients: Gradients per leaf, of which only the sizes count.
       counts: The sampled steps.
     """
+    small = shrunk(params, ENTRIES, MOST)
+    if small is not params:
+        try:
+            return _measured(tx, small, gradients, counts)
+        except (ValueError, TypeError):
+            pass  # an optimiser may hold arrays of the parameters' shapes
+    return _measured(tx, params, gradients, counts)
+
+
+def _measured(
+    tx: optax.GradientTransformation | optax.MultiSteps,
+    params: Params,
+    gradients: dict[str, np.ndarray],
+    counts: np.ndarray,
+) -> Steps:
     weights = {n: jnp.asarray(v) for n, v in trees.named_leaves(params).items() if n in gradients}
     box = box_of_training(tx, params, None, {}, weights)
     drawn = _random(weights, gradients)
-    once = _along(box, weights, drawn, counts)
-    twice = _along(box, weights, jax.tree.map(lambda g: 2 * g, drawn), counts[-1:])
+    once, ascent = _along(box, weights, drawn, counts)
     course = {n: sizes / max(float(np.max(sizes)), 1e-300) for n, sizes in once.items()}
-    peak = counts[int(np.argmax(sum(course.values())))]
+    best = _best(course)
+    twice, _ = _along(box, weights, jax.tree.map(lambda g: 2 * g, drawn), counts[best : best + 1])
+    at_rest = _at_rest(box, _like(weights), counts[best])[0]
     return Steps(
+        {n: sizes / np.sqrt(max(np.size(weights[n]), 1)) for n, sizes in once.items()},
         course,
-        {n: _power(once[n][-1], twice[n][-1]) for n in once},
-        {n: _in_proportion(*pair) for n, pair in _at_rest(box, _like(weights), peak)[0].items()},
-        _removed(box, weights, peak),
+        {n: _power(once[n][best], twice[n][0]) for n in once},
+        {n: _in_proportion(*pair) for n, pair in at_rest.items()},
+        ascent,
+        _removed(box, weights, counts[best]),
     )
 
 
-def _along(box: BlackBox, w: Vectors, g: Vectors, counts: np.ndarray) -> dict[str, np.ndarray]:
-    state, done, sizes = box.init(w), 0, []
+def _best(course: dict[str, np.ndarray]) -> int:
+    """The first sample at which all leaves that move take large steps; else where most do."""
+    moving = [sizes for sizes in course.values() if np.any(sizes)]
+    least = np.min(moving, axis=0) if moving else np.ones(1)
+    if not np.any(least):
+        return int(np.argmax(sum(moving)))
+    return int(np.argmax(least >= 0.5 * np.max(least)))
+
+
+def _along(
+    box: BlackBox, w: Vectors, g: Vectors, counts: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
+    """Sizes of the steps, and their smallest cosine with the gradient."""
+    state, done = box.init(w), 0
+    sizes: dict[str, list[float]] = {name: [] for name in w}
+    ascent = dict.fromkeys(w, float("nan"))
     for count in counts:
         state, done = box.advance(state, int(count) - done, g, w), int(count)
         updates, _ = box.step(state, g, w)
-        sizes.append({n: _across(np.asarray(u, float), w[n]) for n, u in updates.items()})
-    return {n: np.array([size[n] for size in sizes]) for n in w}
+        for name, update in updates.items():
+            across = _across(np.asarray(update, float), w[name])
+            size = float(np.linalg.norm(across))
+            sizes[name].append(size)
+            if size > 0:
+                gradient = np.asarray(g[name], float)
+                cosine = float(np.vdot(across, gradient)) / (size * np.linalg.norm(gradient))
+                ascent[name] = float(np.fmin(ascent[name], cosine))
+    return {name: np.array(found) for name, found in sizes.items()}, ascent
 
 
 def _at_rest(box: BlackBox, w: Vectors, start: int) -> list[dict[str, tuple[Any, Any]]]:
@@ -106,19 +155,20 @@ def _like(weights: Vectors) -> Vectors:
     return {n: jnp.asarray(rng.normal(size=w.shape), w.dtype) for n, w in weights.items()}
 
 
-def _across(update: np.ndarray, w: Any) -> float:
-    """The size of what is orthogonal to the weights."""
+def _across(update: np.ndarray, w: Any) -> np.ndarray:
+    """What is orthogonal to the weights."""
     w = np.asarray(w, float)
     square = float(np.sum(w**2))
     along = float(np.vdot(w, update)) / square if square and w.size > 1 else 0.0
-    return float(np.linalg.norm(update - along * w))
+    return update - along * w
 
 
 def _random(weights: Vectors, gradients: dict[str, np.ndarray]) -> Vectors:
     rng = np.random.default_rng(0)
 
     def draw(name: str) -> jax.Array:
-        w, size = np.asarray(weights[name], float), np.linalg.norm(gradients[name])
+        w = np.asarray(weights[name], float)
+        size = np.linalg.norm(gradients[name]) * np.sqrt(w.size / np.size(gradients[name]))
         g = rng.normal(size=w.shape)
         if w.size > 1 and np.any(w):
             g = g - w * np.vdot(w, g) / np.sum(w**2)

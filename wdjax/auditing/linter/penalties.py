@@ -11,6 +11,9 @@ from wdjax import trees
 from wdjax.auditing.linter.walk import walk
 from wdjax.typing import Loss, Params
 
+MOST = 64
+"""Of more summands none is looked at by itself."""
+
 
 class Penalties(NamedTuple):
     """What a loss adds that depends on the parameters alone.
@@ -28,8 +31,8 @@ def find_penalties(loss: Loss, params: Params, args: Sequence[Any]) -> Penalties
     """Finds L2 penalties among the summands of a loss.
 
     A summand that depends on no data is the penalty R. Its gradient is held against the weights,
-    at random ones: R is taken for a sum of (s/2)‖w‖² if ∇R = s w for each leaf. The dtypes are
-    those of the parameters.
+    at random ones and at twice those: R is taken for a sum of (s/2)‖w‖² if ∇R = s w for each leaf.
+    If R as a whole is none, each of its summands is asked. The dtypes are those of the parameters.
 
     Args:
       loss: A pure function `loss(params, *args) -> scalar`, or `-> (scalar, anything)`.
@@ -43,21 +46,56 @@ def find_penalties(loss: Loss, params: Params, args: Sequence[Any]) -> Penalties
       >>> {name: round(strength, 6) for name, strength in found.strengths.items()}
       {'': 0.001}
     """
-
-    def part(params: Params, args: Sequence[Any], *, data: bool) -> jax.Array:
-        terms = [t.value for t in walk(loss, params, args).loss.split if t.data is data]
-        return jnp.sum(jnp.stack(terms)) if terms else jnp.zeros(())
-
-    if not jax.eval_shape(lambda p, a: _any_penalty(loss, p, a), params, tuple(args)).shape[0]:
+    free = _without_data(loss, params, args)
+    if not free:
         return Penalties({}, loss)
+
+    def total(params: Params, args: Sequence[Any], shares: jax.Array) -> jax.Array:
+        terms = walk(loss, params, args).loss.split
+        return jnp.sum(
+            jnp.stack([share * terms[i].value for i, share in zip(free, shares, strict=True)])
+        )
+
+    gradient = jax.jit(jax.grad(total, allow_int=True))
     weights = perturbed(params, 1.0)
-    gradient = jax.jit(jax.grad(lambda p, a: part(p, a, data=False), allow_int=True))(
-        weights, tuple(args)
-    )
-    strengths = _strengths(trees.named_leaves(weights), trees.named_leaves(gradient))
-    if not strengths:
+    doubled = jax.tree.map(lambda w: 2 * w if trees.is_floating(w) else w, weights)
+
+    def strengths(shares: np.ndarray) -> dict[str, float] | None:
+        both = (trees.named_leaves(gradient(w, tuple(args), shares)) for w in (weights, doubled))
+        return _strengths(trees.named_leaves(weights), *both)
+
+    kinds = np.eye(len(free), dtype=np.float32)
+    found = strengths(np.ones_like(kinds[0]))
+    taken = set(free)
+    if found is None:
+        # L2 beside penalties of other kinds: each summand by itself.
+        each = [strengths(kind) for kind in kinds] if len(free) <= MOST else []
+        taken = {i for i, strength in zip(free, each, strict=False) if strength is not None}
+        found = {}
+        for strength in filter(None, each):
+            found |= {name: found.get(name, 0.0) + s for name, s in strength.items()}
+    if not found:
         return Penalties({}, loss)
-    return Penalties(strengths, lambda params, *args: part(params, args, data=True))
+
+    def rest(params: Params, *args: Any) -> jax.Array:
+        terms = walk(loss, params, args).loss.split
+        kept = [term.value for i, term in enumerate(terms) if i not in taken]
+        return jnp.sum(jnp.stack(kept)) if kept else jnp.zeros(())
+
+    return Penalties(found, rest)
+
+
+def _without_data(loss: Loss, params: Params, args: Sequence[Any]) -> list[int]:
+    """Which summands of the loss depend on no data."""
+    found: list[int] = []
+
+    def look(params: Params, args: Sequence[Any]) -> jax.Array:
+        terms = walk(loss, params, args).loss.split
+        found[:] = [i for i, term in enumerate(terms) if not term.data]
+        return jnp.zeros(())
+
+    jax.eval_shape(look, params, tuple(args))
+    return found
 
 
 def perturbed(params: Params, size: float) -> Params:
@@ -77,22 +115,21 @@ def perturbed(params: Params, size: float) -> Params:
     return jax.tree.map(moved, params)
 
 
-def _any_penalty(loss: Loss, params: Params, args: Sequence[Any]) -> jax.Array:
-    """As many zeros as the loss has summands without data."""
-    return jnp.zeros(sum(not term.data for term in walk(loss, params, args).loss.split))
-
-
-def _strengths(weights: dict[str, Any], gradient: dict[str, Any]) -> dict[str, float]:
-    """The strength of each leaf with a penalty; none at all if one is no L2 penalty."""
+def _strengths(
+    weights: dict[str, Any], gradient: dict[str, Any], at_double: dict[str, Any]
+) -> dict[str, float] | None:
+    """The strength of each leaf with a penalty; None if one is no L2 penalty."""
     found = {}
     for name, leaf in weights.items():
         if not trees.is_floating(leaf):
             continue
-        w, g = np.asarray(leaf, float), np.asarray(gradient[name], float)
+        w, g, twice = (np.asarray(x, float) for x in (leaf, gradient[name], at_double[name]))
         if not np.any(g):
             continue
         s = float(np.vdot(w, g) / np.vdot(w, w))
-        if np.linalg.norm(g - s * w) > 1e-2 * np.linalg.norm(g):
-            return {}
+        # A leaf of one entry is parallel to any gradient, but not at twice its value.
+        off = max(np.linalg.norm(g - s * w), np.linalg.norm(twice - 2 * s * w))
+        if not off <= 1e-2 * np.linalg.norm(g):
+            return None
         found[name] = s
     return found

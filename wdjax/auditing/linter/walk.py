@@ -15,7 +15,9 @@ from wdjax.jax_compat import constants, interpret, open_jaxpr, scan_split, witho
 from wdjax.typing import Loss, Params
 
 LONGEST_SCAN = 32
-"""Loops of more iterations are taken as one operation."""
+"""Loops of more iterations are taken as one operation, and only FEW are looked into."""
+
+FEW = 2
 
 INLINED = {
     **dict.fromkeys(("jit", "pjit", "remat2", "remat", "checkpoint"), "jaxpr"),
@@ -94,10 +96,13 @@ class _Walker:
             return self.run(body, values)
         if name == "scan" and eqn.params["length"] <= LONGEST_SCAN:
             return self._unrolled(eqn, values)
+        if name == "scan":
+            self._glimpse(eqn, values)
         outputs = _bound(eqn, [v.value for v in values])
         if name in LAYOUT:
             return [_moved(eqn, values[0], output) for output in outputs]
-        self._note_uses(eqn, values)
+        if name != "scan":
+            self._note_uses(eqn, values)
         made = self._made(eqn, name, values)
         return [dataclasses.replace(made, value=output) for output in outputs]
 
@@ -118,16 +123,22 @@ class _Walker:
             return dataclasses.replace(plain, raw=any(v.raw for v in values))
         if name in ("sqrt", "rsqrt", "pow"):
             return self.sites.root(eqn, plain, values)
+        if name == "reduce_sum":
+            terms = tuple(Term(_bound(eqn, [t.value])[0], t.data) for t in values[0].terms)
+            return dataclasses.replace(plain, terms=terms)
         if name == "dot_general":
             return dataclasses.replace(plain, features=_features(eqn, values))
         return plain
 
     def _sum(self, name: str, plain: Traced, values: list[Traced]) -> Traced:
         one, other = values
-        if not np.ndim(one.value) and not np.ndim(other.value):
-            plain = dataclasses.replace(
-                plain, terms=one.split + other.times(-1.0 if name == "sub" else 1.0)
-            )
+        scalars = not np.ndim(one.value) and not np.ndim(other.value)
+        # A penalty may be added to the loss of each example, before their mean.
+        if scalars or not (one.data and other.data):
+            extent = np.broadcast_shapes(np.shape(one.value), np.shape(other.value))
+            terms = (*one.split, *other.times(-1.0 if name == "sub" else 1.0))
+            spread = (Term(jnp.broadcast_to(t.value, extent), t.data) for t in terms)
+            plain = dataclasses.replace(plain, terms=tuple(spread))
         if name != "sub" and is_epsilon(other):
             return dataclasses.replace(plain, under=one, epsilon=other.number)
         if name != "sub" and is_epsilon(one):
@@ -143,6 +154,15 @@ class _Walker:
                 long = [axis for axis in value.axes(extent) if extent[axis] > 1]
                 bias = kind == "added" and bool(long) and features.issuperset(long)
                 self.uses[value.leaf].append(Use(kind, len(long), value.sliced, bias))
+
+    def _glimpse(self, eqn: Any, values: list[Traced]) -> None:
+        """Notes the uses and normalisations in the first iterations of a loop."""
+        consts, carries = scan_split(eqn.params)
+        held, carry = values[:consts], values[consts : consts + carries]
+        order = range(eqn.params["length"])[:: -1 if eqn.params["reverse"] else 1]
+        for i in order[:FEW]:
+            layers = [_layer(v, i) for v in values[consts + carries :]]
+            carry = self.run(eqn.params["jaxpr"], [*held, *carry, *layers])[:carries]
 
     def _unrolled(self, eqn: Any, values: list[Traced]) -> list[Traced]:
         consts, carries = scan_split(eqn.params)

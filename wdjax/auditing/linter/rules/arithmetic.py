@@ -7,6 +7,13 @@ import numpy as np
 from wdjax.auditing.linter.case import Case
 from wdjax.auditing.linter.finding import Finding
 from wdjax.auditing.linter.words import listed, span
+from wdjax.auditing.rounding import steps_carry
+
+PRECISE = (
+    "Keep the weights in float32 and cast them in the loss; or "
+    "wdjax.transforms.master_weights(tx), or wdjax.transforms.stochastic_rounding(key) at the end "
+    "of the chain."
+)
 
 MOST = 0.5
 """The share of entries from which on a decay counts as lost."""
@@ -14,8 +21,10 @@ MOST = 0.5
 
 def below_precision(case: Case) -> Iterator[Finding]:
     """Finds decay that rounding takes away."""
+    lost = [name for name in case.decaying if _lost(case, name)]
+    carried = [name for name in lost if _carried(case, name)]
     for doubtful in (False, True):
-        names = [n for n in case.decaying if case.leaves[n].doubtful is doubtful and _lost(case, n)]
+        names = [n for n in lost if case.leaves[n].doubtful is doubtful and n not in carried]
         if not names:
             continue
         leaf = case.leaves[names[0]]
@@ -26,10 +35,21 @@ def below_precision(case: Case) -> Iterator[Finding]:
             "note" if doubtful else "warning",
             tuple(names),
             f"{listed(names)}: a step removes {removed} of the weights, which {leaf.dtype} rounds "
-            f"away in {max(_share(case, name) for name in names):.0%} of the entries{doubt}",
-            "Keep the weights in float32 and cast them in the loss; or "
-            "wdjax.transforms.master_weights(tx), or wdjax.transforms.stochastic_rounding(key) at "
-            "the end of the chain.",
+            "away where no gradient moves them, and their steps are too small to carry it: lost "
+            f" in {max(_share(case, name) for name in names):.0%} of the entries{doubt}",
+            PRECISE,
+        )
+    if carried:
+        leaf = case.leaves[carried[0]]
+        removed = span(float(np.max(np.abs(case.leaves[name].removed))) for name in carried)
+        yield Finding(
+            "WD401",
+            "note",
+            tuple(carried),
+            f"{listed(carried)}: a step removes {removed} of the weights, less than {leaf.dtype} "
+            f"resolves; steps of {span(case.step(name) for name in carried)} an entry are added "
+            "before rounding and carry it on average, but no longer when the learning rate is low",
+            PRECISE,
         )
 
 
@@ -45,6 +65,13 @@ def _lost(case: Case, name: str) -> bool:
         return False
     strongest = int(np.argmax(np.nan_to_num(np.abs(leaf.removed))))
     return float(leaf.stuck[strongest]) >= MOST
+
+
+def _carried(case: Case, name: str) -> bool:
+    """Whether the steps are so large that decay, though below rounding, acts on average."""
+    return steps_carry(
+        case.step(name), np.asarray(case.weights[name], float), case.leaves[name].dtype
+    )
 
 
 def decay_on_a_sphere(case: Case) -> Iterator[Finding]:

@@ -34,7 +34,7 @@ def large_epsilon(case: Case) -> Iterator[Finding]:
         return
     names = tuple(dict.fromkeys(name for *_, leaves in found for name in leaves))
     share, site, variance, worst = max(found, key=lambda entry: entry[0])
-    when = "" if variance == site.variance else " at the norm that the decay leads to"
+    when = "" if variance == site.variance else " at the norm that the decay leads to in the run"
     yield Finding(
         "WD501",
         "warning",
@@ -48,17 +48,25 @@ def large_epsilon(case: Case) -> Iterator[Finding]:
 
 
 def _shrink(case: Case, leaves: tuple[str, ...]) -> float:
-    """‖w‖ at equilibrium over ‖w‖ now, of the group that sets the variance; 1 if not known.
+    """‖w‖ where the run takes it over ‖w‖ now, of the group that sets the variance; 1 if not known.
 
     If the loss is blind to the scale of a group that a variance depends on, then the variance goes
     as the square of that scale.
     """
     ratios = [
-        verdict.equilibrium_norm / verdict.norm
+        max(verdict.equilibrium_norm / verdict.norm, _decayed(case, verdict))
         for verdict in case.turning
-        if set(verdict.leaves) <= set(leaves) and verdict.norm > 0
+        if set(verdict.leaves) <= set(leaves)
+        and verdict.norm > 0
+        and math.isfinite(verdict.equilibrium_norm)
     ]
-    return math.prod(ratio for ratio in ratios if math.isfinite(ratio))
+    return math.prod(ratios)
+
+
+def _decayed(case: Case, verdict: GroupVerdict) -> float:
+    """What decay alone leaves of a norm after the run: it does not get nearer to equilibrium."""
+    worth = case.evidence.steps * case.share(verdict.leaves[0])
+    return math.exp(-min(verdict.rate * worth, 700.0)) if verdict.rate > 0 else 1.0
 
 
 def small_epsilon(case: Case) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""How fast groups turn and settle, against the length of the run: WD301 to WD303."""
+"""How fast groups turn and settle, against the length of the run: WD301 to WD304."""
 
 import math
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import numpy as np
 from wdjax.auditing.evidence import GroupVerdict
 from wdjax.auditing.linter.case import Case
 from wdjax.auditing.linter.finding import Finding
-from wdjax.auditing.linter.words import listed, span
+from wdjax.auditing.linter.words import largest, listed, span
 
 UNEQUAL = 2.0
 """Angles per step that differ by more than this are taken for different."""
@@ -16,45 +16,77 @@ UNEQUAL = 2.0
 STEADY = 0.9
 """A learning rate that stays above this share of its largest is constant."""
 
+BESIDE = ("rate", "cautious", "coupled_and_decoupled")
+"""Kinds of decay whose rate is a fraction of the weight, whatever the gradient."""
+
 FALL = 1.5
 """By how much the effective learning rate has to fall for it to be said."""
 
 
+WORTH = 0.9
+"""A schedule that takes less than this share of the decay away is not spoken of."""
+
+
 def short_run(case: Case) -> Iterator[Finding]:
     """Finds groups that the run does not bring to their equilibrium."""
+    worth = {v: case.evidence.steps * case.share(v.leaves[0]) for v in case.turning}
+    late = [v for v in worth if v.relaxation_steps > worth[v]]
+    on_the_way = [v for v in worth if v not in late and v.settling_steps > worth[v]]
+    if late:
+        times = span(v.relaxation_steps for v in late)
+        short = min(worth[v] for v in late)
+        factor = 3 * max(v.relaxation_steps for v in late) / short
+        yield Finding(
+            "WD301",
+            "warning",
+            _leaves(late),
+            f"{listed(_leaves(late))}: norms take {times} steps to settle at a decay of "
+            f"{span(v.rate for v in late)} per step, and the run has {_length(case, short)}: how "
+            "fast they turn is up to the initial norm and not to the decay",
+            f"Raise the decay about {factor:.2g} times (the angle per step at equilibrium is "
+            "√(2·rate/R)), train longer, or set the angle itself with wdjax.transforms.on_sphere.",
+        )
+    if on_the_way:
+        times = span(v.settling_steps for v in on_the_way)
+        short = min(worth[v] for v in on_the_way)
+        yield Finding(
+            "WD301",
+            "note",
+            _leaves(on_the_way),
+            f"{listed(_leaves(on_the_way))}: norms are within 10% of their equilibrium after "
+            f"{times} steps, and the run has {_length(case, short)}: it ends on the way there",
+            "If the angle per step at equilibrium is what you want, start with the norms nearer to "
+            "theirs, raise the decay or train longer; else nothing.",
+        )
+
+
+def _leaves(verdicts: list[GroupVerdict]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for verdict in verdicts for name in verdict.leaves))
+
+
+def _length(case: Case, worth: float) -> str:
     total = case.evidence.steps
-    late = [v for v in case.turning if v.relaxation_steps > total * _share(case, v)]
-    if not late:
+    scheduled = f", which the schedule makes worth {worth:.0f}" if worth < WORTH * total else ""
+    return f"{total}{scheduled}"
+
+
+def overshooting(case: Case) -> Iterator[Finding]:
+    """Finds decay that takes the whole of a weight, or more, in one step."""
+    rates = {n: largest(case.leaves[n].rates) for n in case.decaying}
+    names = [n for n in rates if case.leaves[n].kind in BESIDE and rates[n] >= 1]
+    if not names:
         return
-    names = tuple(dict.fromkeys(name for verdict in late for name in verdict.leaves))
-    rates = span(verdict.rate for verdict in late)
-    share = min(_share(case, verdict) for verdict in late)
-    scheduled = f", which the schedule makes worth {share * total:.0f}" if share < 0.99 else ""
+    most = max(rates[name] for name in names)
+    then = "diverges" if most > 2 else "erases the weights or throws them over zero"
     yield Finding(
-        "WD301",
+        "WD304",
         "warning",
-        names,
-        f"{listed(names)}: norms take {span(v.relaxation_steps for v in late)} steps to settle at "
-        f"a decay of {rates} per step, and the run has {total}{scheduled}: how fast they turn is "
-        "up to the initial norm and not to the decay",
-        f"Raise the decay about {_factor(late, total * share):.2g} times (the angle per step at "
-        "equilibrium is √(2·rate/R)), train longer, or set the angle itself with "
-        "wdjax.transforms.on_sphere.",
+        tuple(names),
+        f"{listed(names)}: a step removes {span(rates[name] for name in names)} times the weight: "
+        f"w ← (1 − {most:.3g}) w {then}",
+        "Lower it far below 1. Decoupled decay in optax.adamw is multiplied by the learning rate, "
+        "wdjax.transforms.decoupled_decay(rate) is not: lr·weight_decay is its rate.",
     )
-
-
-def _factor(late: list[GroupVerdict], total: float) -> float:
-    return 3 * max(verdict.relaxation_steps for verdict in late) / total
-
-
-def _share(case: Case, verdict: GroupVerdict) -> float:
-    """What the decay takes over the run, relative to what it would at its largest rate."""
-    leaf = case.leaves[verdict.leaves[0]]
-    removed = np.nan_to_num(np.abs(leaf.removed))
-    if len(removed) < 3 or not np.any(removed):
-        return 1.0
-    mean = np.trapezoid(removed[1:], leaf.steps[1:]) / np.ptp(leaf.steps[1:])
-    return float(mean / np.max(removed))
 
 
 def unequal_speeds(case: Case) -> Iterator[Finding]:

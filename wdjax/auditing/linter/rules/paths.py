@@ -1,4 +1,4 @@
-"""By which way the decay reaches the weights: WD101 to WD104."""
+"""By which way the decay reaches the weights: WD101 to WD106."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,9 @@ import numpy as np
 from wdjax.auditing.linter.case import Case
 from wdjax.auditing.linter.finding import Finding
 from wdjax.auditing.linter.words import largest, listed, span
+
+ALONG = 0.5
+"""The cosine between a step and the gradient from which on it goes up the loss."""
 
 IN_GRADIENT = ("coupled_l2", "coupled_l1", "coupled_and_decoupled", "buffered")
 
@@ -113,6 +116,42 @@ def wrong_sign(case: Case) -> Iterator[Finding]:
         "Behind the learning rate updates already have the sign of the step: chain "
         "optax.add_decayed_weights(-rate) there, or before optax.scale_by_learning_rate with "
         "+weight_decay; or wdjax.transforms.decoupled_decay(rate) at the end.",
+    )
+
+
+def unknown_decay(case: Case) -> Iterator[Finding]:
+    """Notes leaves of which it is not known what decay does."""
+    unclear = [name for name, leaf in case.leaves.items() if leaf.kind == "unknown"]
+    names = [name for name in unclear if name not in case.decay_behind_sphere]
+    if not names:
+        return
+    why = case.leaves[names[0]].note
+    yield Finding(
+        "WD105",
+        "note",
+        tuple(names),
+        f"{listed(names)}: what the optimiser does to the weights beside following the gradient is "
+        f"not known{f' ({why})' if why else ''}, so that other findings may be missing",
+        "Look at wdjax.auditing.probe(tx, params), and at parts of the chain by themselves.",
+    )
+
+
+def ascent(case: Case) -> Iterator[Finding]:
+    """Finds leaves whose steps go along the gradient, up the loss."""
+    cosines = case.steps.ascent if case.steps else {}
+    still = (*case.frozen, *case.symmetries.unused, *case.symmetries.dead)
+    names = [n for n in case.leaves if cosines.get(n, 0.0) > ALONG and n not in still]
+    if not names:
+        return
+    yield Finding(
+        "WD106",
+        "warning",
+        tuple(names),
+        f"{listed(names)}: steps go along the gradient and not against it (cosine "
+        f"{span(cosines[name] for name in names)}), so that the loss grows",
+        "Have the learning rate on every leaf, with its minus sign: "
+        "optax.scale_by_learning_rate(lr). optax.masked leaves the other leaves' gradients as they "
+        "are: optax.partition with optax.set_to_zero() for what is to stay.",
     )
 
 
