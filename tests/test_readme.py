@@ -4,9 +4,11 @@ import ast
 import json
 import re
 import subprocess
+from itertools import product
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 
 from tests.auditing.linter.recipes import RECIPES
@@ -16,6 +18,7 @@ from wdjax.auditing.linter import RULES
 from wdjax.cli import main
 from wdjax.experiments.equilibrium.claims import check
 from wdjax.experiments.prediction.claims import check as check_predictions
+from wdjax.theory import gradient_memory
 from wdjax.training import load_record
 
 ROOT = Path(__file__).parent.parent
@@ -120,6 +123,7 @@ def test_what_it_says_is_proved_is_tested():
         assert name in defined, f"{path}::{name}"
 
 
+NEEDED = ("memory", "norm", "angle", "predicted_norm", "predicted_angle")
 PREDICTED = (
     "the angle per step", "the norm", "the relaxation time of ‖w‖", "‖w‖ along warm-up and cosine",
 )  # fmt: skip
@@ -154,6 +158,23 @@ def test_its_table_of_predictions_is_that_of_the_record():
     average, single = (max(values) for values in errors.values())
     said = f"within {average:.0%} of the theory for all optimisers, single matrices"
     assert f"{said} (averaged over seeds) within {single:.0%}" in " ".join(README.split())
+
+
+def test_with_the_memory_of_gradients_momentum_is_predicted_as_it_says():
+    arrays = load_record(RESULTS / "prediction").arrays
+    errors = {"norm": [], "angle": []}
+    for model, nesterov in product(("ResNet", "transformer"), (False, True)):
+        chosen = arrays["optimiser"] == ("Nesterov" if nesterov else "heavy-ball")
+        rows = {name: arrays[name][chosen & (arrays["model"] == model)] for name in NEEDED}
+        moment = gradient_memory.moment_factor(0.9, rows["memory"], nesterov=nesterov)
+        turn = gradient_memory.angle_factor(0.9, rows["memory"], nesterov=nesterov)
+        for name, factor in (("norm", moment**0.25), ("angle", turn)):
+            ratio = np.asarray(rows[name] / (rows[f"predicted_{name}"] * factor))
+            seeds = len(np.unique(arrays["seed"]))
+            errors[name].append(np.abs(ratio.reshape(seeds, -1).mean(axis=0) - 1).max())
+    norm, angle = (f"{max(errors[name]):.1%}" for name in ("norm", "angle"))
+    said = f"every matrix is within {norm} of the norm and {angle} of the angle under heavy ball"
+    assert said in " ".join(README.split())
 
 
 def test_the_record_of_predictions_has_the_verdicts_of_the_code():
