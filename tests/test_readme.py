@@ -18,7 +18,7 @@ from wdjax.auditing.linter import RULES
 from wdjax.cli import main
 from wdjax.experiments.equilibrium.claims import check
 from wdjax.experiments.prediction.claims import check as check_predictions
-from wdjax.theory import gradient_memory
+from wdjax.theory import gradient_memory, normalised
 from wdjax.training import load_record
 
 ROOT = Path(__file__).parent.parent
@@ -158,6 +158,9 @@ def test_its_table_of_predictions_is_that_of_the_record():
     average, single = (max(values) for values in errors.values())
     said = f"within {average:.0%} of the theory for all optimisers, single matrices"
     assert f"{said} (averaged over seeds) within {single:.0%}" in " ".join(README.split())
+    stated = " ".join(str(normalised.__doc__).split())
+    assert f"were within {average:.0%} of" in stated
+    assert f"within {single:.0%} for single ones" in stated
 
 
 def test_with_the_memory_of_gradients_momentum_is_predicted_as_it_says():

@@ -2,6 +2,10 @@
 
 AdamW, signum, Lion and Muon divide the gradient's size out, so the equilibrium needs no gradient
 moment. What tells them apart is E‖u‖² and how long u keeps its direction (`correlation`).
+
+Gradients are taken to be Gaussian, without memory. Those of training are not: on two small networks
+(`wdjax run prediction`) the angles and norms of AdamW, Lion and Muon were within 9% of what is said
+here on the average over the matrices, and within 31% for single ones.
 """
 
 import abc
