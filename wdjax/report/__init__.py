@@ -1,4 +1,7 @@
-"""Tables, figures and one self-contained page from a run record; nothing here trains."""
+"""Tables, figures and one self-contained page from a run record; nothing here trains.
+
+`wdjax.report.drawing` is what the figures are drawn with.
+"""
 
 from wdjax.report.page import document, figures, outcome_cell, page
 from wdjax.report.plot import Plot, png

@@ -5,17 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from wdjax import theory
 from wdjax.experiments.equilibrium.claims import Measured, claimed_angle, equilibrium, joint
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, REFERENCE, legend, panels, plain_ticks, ticks_at
 from wdjax.training import RunRecord
-
-FREE = {"color": "0.45", "linestyle": "--", "linewidth": 1.5}
-GUIDE = {"color": "0.2", "linewidth": 1.0, "linestyle": ":"}
 
 
 def plots(record: RunRecord) -> Sequence[Plot]:
@@ -51,14 +47,6 @@ def plots(record: RunRecord) -> Sequence[Plot]:
     )
 
 
-def _axes(count: int, width: float = 4.8) -> tuple[Figure, Sequence[Axes]]:
-    figure = Figure(figsize=(width * count, 3.9), layout="constrained")
-    axes = figure.subplots(1, count, squeeze=False)[0]
-    for ax in axes:
-        ax.spines[["top", "right"]].set_visible(False)
-    return figure, list(axes)
-
-
 def _colours(measured: Measured) -> list:
     """One colour per run, from its ηλ; the scale is logarithmic."""
     product = np.log(np.where(measured.decays, measured.eta * measured.lam, np.nan))
@@ -67,18 +55,18 @@ def _colours(measured: Measured) -> list:
 
 
 def _equilibrium(arrays: dict[str, np.ndarray], measured: Measured) -> Figure:
-    figure, (left, right) = _axes(2)
+    figure, (left, right) = panels(1, 2)
     steps, squared = arrays["step"], arrays["squared_norm"][:, :, joint(arrays)]
     shown: set[str] = set()
     for run in np.argsort(measured.eta * measured.lam):
         label = f"ηλ = {measured.eta[run] * measured.lam[run]:.2g}"
-        style = {"color": _colours(measured)[run]} if measured.decays[run] else FREE
+        style = {"color": _colours(measured)[run]} if measured.decays[run] else REFERENCE
         left.plot(steps, squared[run], label=None if label in shown else label, **style)
         shown.add(label)
     left.set(xlabel="step", ylabel="‖w‖²", yscale="log")
-    left.legend(frameon=False, fontsize="small", ncols=2, loc="upper right")
+    legend(left, "upper right", ncols=2)
     left.set_ylim(top=4 * squared.max())
-    _plain_ticks(left.yaxis)
+    plain_ticks(left.yaxis)
     _angles(right, measured)
     return figure
 
@@ -92,12 +80,11 @@ def _angles(ax: Axes, measured: Measured) -> None:
     ax.plot(ends, ends, **GUIDE)
     ax.set(xscale="log", yscale="log")
     ax.set(xlabel="predicted angle per step, radians", ylabel="measured angle per step, radians")
-    _plain_ticks(ax.xaxis)
-    _plain_ticks(ax.yaxis)
+    plain_ticks(ax.xaxis, ax.yaxis)
 
 
 def _scaling(arrays: dict[str, np.ndarray], measured: Measured) -> Figure:
-    figure, (left, middle, right) = _axes(3, width=4.2)
+    figure, (left, middle, right) = panels(1, 3, width=4.2)
     grid = np.flatnonzero(measured.grid)
     colours = [_colours(measured)[run] for run in grid]
     eta, lam, squared = measured.eta[grid], measured.lam[grid], measured.squared_norm[grid]
@@ -105,7 +92,7 @@ def _scaling(arrays: dict[str, np.ndarray], measured: Measured) -> Figure:
     for values, colour in zip(ratio, colours, strict=True):
         left.plot(arrays["step"], values, color=colour, linewidth=1.2)
     left.set(xlabel="step", ylabel="‖w‖² / √(η/λ)", yscale="log")
-    _plain_ticks(left.yaxis)
+    plain_ticks(left.yaxis)
     _half_slope(middle, eta / lam, squared, colours)
     middle.set(xlabel="η/λ", ylabel="‖w‖² at equilibrium")
     _half_slope(right, eta * lam, eta / squared, colours)
@@ -122,19 +109,12 @@ def _half_slope(ax: Axes, x: np.ndarray, y: np.ndarray, colours: list) -> None:
     ax.plot(ends, np.exp(np.mean(np.log(y / np.sqrt(x)))) * np.sqrt(ends), **GUIDE)
     ax.scatter(x, y, c=colours, s=28)
     ax.set(xscale="log", yscale="log")
-    _plain_ticks(ax.xaxis, np.unique(np.round(x, 8)))
-    _plain_ticks(ax.yaxis)
-
-
-def _plain_ticks(axis: Axis, at: np.ndarray | None = None) -> None:
-    """Labels a logarithmic axis by plain numbers, 1, 2, 5, 10 ... or at the given places."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if at is None else FixedLocator(list(at)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_locator(NullLocator())
+    ticks_at(ax.xaxis, np.unique(np.round(x, 8)))
+    plain_ticks(ax.yaxis)
 
 
 def _angle_ratios(arrays: dict[str, np.ndarray], measured: Measured) -> Figure:
-    figure, (ax,) = _axes(1, width=8)
+    figure, (ax,) = panels(1, 1, width=8)
     ratio = measured.angle_ratio[measured.decays]
     colours = [_colours(measured)[run] for run in np.flatnonzero(measured.decays)]
     names = [str(name).removesuffix("/kernel") for name in arrays["group"]]
@@ -147,7 +127,7 @@ def _angle_ratios(arrays: dict[str, np.ndarray], measured: Measured) -> Figure:
 
 
 def _identities(arrays: dict[str, np.ndarray]) -> Figure:
-    figure, (left, right) = _axes(2)
+    figure, (left, right) = panels(1, 2)
     thin = {"alpha": 0.4, "linewidth": 1}
     left.plot(arrays["step"], arrays["cosine"].max(axis=2).T, color="C0", **thin)
     right.plot(arrays["step"], arrays["inverse_scaling_residual"].T, color="C1", **thin)

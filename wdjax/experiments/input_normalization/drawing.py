@@ -1,36 +1,8 @@
-"""Axes and scales that the figures of this package share."""
-
-from collections.abc import Sequence
+"""The axis of λ that the figures of this package share."""
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-
-GUIDE = {"color": "0.3", "linewidth": 1.0, "linestyle": ":"}
-
-
-def make_axes(count: int, width: float = 4.6, height: float = 3.8) -> tuple[Figure, list[Axes]]:
-    """Returns a figure with axes side by side."""
-    figure = Figure(figsize=(width * count, height), layout="constrained")
-    axes = figure.subplots(1, count, squeeze=False)[0]
-    for ax in axes:
-        ax.spines[["top", "right"]].set_visible(False)
-    return figure, list(axes)
-
-
-def colours(count: int) -> list:
-    """Returns one colour for each of an ordered set of values."""
-    return [colormaps["viridis"](0.9 * place) for place in np.linspace(0, 1, count)]
-
-
-def plain_ticks(axis: Axis, at: Sequence[float] | np.ndarray) -> None:
-    """Labels an axis by plain numbers at the given places, and nowhere else."""
-    axis.set_major_locator(FixedLocator(list(at)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_locator(NullLocator())
+from matplotlib.ticker import NullLocator
 
 
 def decay_axis(ax: Axes, values: np.ndarray) -> None:

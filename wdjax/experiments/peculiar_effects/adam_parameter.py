@@ -27,11 +27,11 @@ from wdjax.data.addition import binary_addition
 from wdjax.data.batches import batch_indices
 from wdjax.experiments.experiment import Arrays, Experiment, Measurement
 from wdjax.experiments.peculiar_effects.adding import BATCH, TRAIN
-from wdjax.experiments.peculiar_effects.drawing import GUIDE, legend_above, panels
 from wdjax.experiments.peculiar_effects.judging import SOURCE, spread
 from wdjax.experiments.verdicts import graded, verdict
 from wdjax.models.addition import AdditionNetwork
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend_above, panels
 from wdjax.training import RunRecord, Session, Verdict
 from wdjax.transforms import adam_l2, adamw
 

@@ -16,11 +16,12 @@ from matplotlib.figure import Figure
 
 from wdjax.experiments.experiment import Arrays, Experiment, Measurement
 from wdjax.experiments.peculiar_effects import adding
-from wdjax.experiments.peculiar_effects.drawing import GUIDE, TEST, TRAIN, legend_above, panels
+from wdjax.experiments.peculiar_effects.drawing import TEST, TRAIN
 from wdjax.experiments.peculiar_effects.judging import SOURCE, spread
 from wdjax.experiments.peculiar_effects.random_features.claims import depth_of_dip
 from wdjax.experiments.verdicts import graded, verdict
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend_above, panels
 from wdjax.training import RunRecord, Session, Verdict
 
 COST = "about 4 minutes on two cores, 1 GB"
@@ -150,7 +151,7 @@ def plots(record: RunRecord) -> Sequence[Plot]:
 
 
 def _against_decay(arrays: Arrays) -> Figure:
-    figure, axes = panels(1, 2, width=5)
+    figure, axes = panels(1, 2, width=5, height=3.4)
     for ax, noisy in zip(axes, (False, True), strict=True):
         which = (arrays["noise"] > 0) == noisy
         for name, colour in (("train_accuracy", TRAIN), ("test_accuracy", TEST)):

@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 
 from wdjax.experiments.experiment import Arrays, Experiment, Measurement
 from wdjax.experiments.peculiar_effects import adding
-from wdjax.experiments.peculiar_effects.drawing import GUIDE, legend_above, panels
 from wdjax.experiments.peculiar_effects.judging import SOURCE, spread
 from wdjax.experiments.verdicts import graded, verdict
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend_above, panels
 from wdjax.training import RunRecord, Session, Verdict
 
 COST = "about 1 minute on two cores, 1 GB"
@@ -115,7 +115,7 @@ def plots(record: RunRecord) -> Sequence[Plot]:
 
 
 def _courses(arrays: Arrays) -> Figure:
-    figure, axes = panels(1, 2)
+    figure, axes = panels(1, 2, height=3.4)
     styles = (("C3", "with batch norm"), ("0.5", "without"))
     for kind, (colour, label) in enumerate(styles):
         for ax, name in zip(axes, ("loss", "train_accuracy"), strict=True):

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from wdjax.experiments.prediction.claims import ANGLE, COURSE, NORM, STATED
 from wdjax.experiments.prediction.parts import Arrays, by_seed, names, parts_of
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend, legend_of_all, panels
 from wdjax.training import RunRecord
 
-GUIDE = {"color": "0.2", "linewidth": 1.0, "linestyle": ":"}
 COURSES = 2
 """Groups whose course is drawn: the first, and the one in the middle."""
 
@@ -38,8 +38,8 @@ def plots(record: RunRecord) -> Sequence[Plot]:
         ),
         Plot(
             "course",
-            "‖w‖ of two groups along warm-up and cosine, measured (solid) and predicted from "
-            "averaged moments (dashed; for Lion and Muon from the settings alone), first seed.",
+            "‖w‖ of two groups along warm-up and cosine, measured (solid) and predicted from the "
+            "moments of each step (dashed; for Lion and Muon from the settings alone), first seed.",
             _courses(arrays),
         ),
         Plot(
@@ -52,19 +52,11 @@ def plots(record: RunRecord) -> Sequence[Plot]:
     )
 
 
-def _axes(rows: int, columns: int, width: float, height: float) -> tuple[Figure, np.ndarray]:
-    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
-    for ax in axes.flat:
-        ax.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
 def _ratios(arrays: Arrays) -> Figure:
-    figure, axes = _axes(1, 2, 5.5, 3.9)
+    figure, axes = panels(1, 2, width=5.5)
     quantities = (("angle", ANGLE, "angle per step"), ("norm", NORM, "‖w‖"))
     optimisers = names(arrays, "optimiser")
-    for ax, (quantity, limit, label) in zip(axes[0], quantities, strict=True):
+    for ax, (quantity, limit, label) in zip(axes, quantities, strict=True):
         for column, optimiser in enumerate(optimisers):
             stated = STATED.get(optimiser)
             _band(ax, column, getattr(stated, quantity) if stated else limit)
@@ -73,8 +65,7 @@ def _ratios(arrays: Arrays) -> Figure:
         ax.axhline(1, **GUIDE)
         ax.set_xticks(range(len(optimisers)), optimisers)
         ax.set_ylabel(f"{label}, measured / predicted")
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2,
-                  frameon=False, fontsize="small")  # fmt: skip
+    legend_of_all(axes[0], 2, "small")
     return figure
 
 
@@ -97,7 +88,7 @@ def _dots(
 
 def _relaxation(arrays: Arrays) -> Figure:
     optimisers = names(arrays, "optimiser")
-    figure, axes = _panels(len(optimisers))
+    figure, axes = panels(1, len(optimisers), width=2.9, height=2.9)
     for ax, optimiser in zip(axes, optimisers, strict=False):
         for number, (model, part) in enumerate(parts_of(arrays, optimiser)):
             time = part["relaxation_time"] / part["relaxation_steps"].mean()
@@ -113,21 +104,23 @@ def _relaxation(arrays: Arrays) -> Figure:
         ax.set_title(optimiser, fontsize="medium")
         ax.set_xlabel("steps / relaxation time")
     axes[0].set_ylabel("deviation, of its start")
-    axes[0].legend(frameon=False, fontsize="small")
+    legend(axes[0])
     return figure
 
 
 def _courses(arrays: Arrays) -> Figure:
     models, optimisers = names(arrays, "model"), names(arrays, "optimiser")
-    figure, axes = _axes(len(models), len(optimisers), 1.9, 1.8)
+    columns = len(optimisers)
+    figure, axes = panels(len(models), columns, width=1.9, height=1.8)
     for column, optimiser in enumerate(optimisers):
         for row, (model, part) in enumerate(parts_of(arrays, optimiser)):
-            _course(axes[row, column], part)
+            ax = axes[row * columns + column]
+            _course(ax, part)
             share = f"{part['course_within'].mean():.0%} within {COURSE:.0%}"
-            axes[row, column].set_title(f"{model}, {optimiser}:\n{share}", fontsize=6)
-    for ax in axes[-1]:
+            ax.set_title(f"{model}, {optimiser}:\n{share}", fontsize=6)
+    for ax in axes[-columns:]:
         ax.set_xlabel("step")
-    for ax in axes[:, 0]:
+    for ax in axes[::columns]:
         ax.set_ylabel("‖w‖")
     return figure
 
@@ -141,7 +134,7 @@ def _course(ax: Axes, part: Arrays) -> None:
 
 def _memory(arrays: Arrays) -> Figure:
     optimisers = names(arrays, "optimiser")
-    figure, axes = _panels(len(optimisers))
+    figure, axes = panels(1, len(optimisers), width=2.9, height=2.9)
     for ax, optimiser in zip(axes, optimisers, strict=False):
         for number, (model, part) in enumerate(parts_of(arrays, optimiser)):
             memory, ratio = (
@@ -156,10 +149,5 @@ def _memory(arrays: Arrays) -> Figure:
         ax.set_title(optimiser, fontsize="medium")
         ax.set_xlabel("memory")
     axes[0].set_ylabel("‖w‖, measured / predicted")
-    axes[0].legend(frameon=False, fontsize="small")
+    legend(axes[0])
     return figure
-
-
-def _panels(count: int) -> tuple[Figure, Sequence[Axes]]:
-    figure, axes = _axes(1, count, 2.9, 2.9)
-    return figure, list(axes[0])

@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from wdjax.experiments.decay_techniques.adam_l2.claims import COUPLED, DECOUPLED, decay_rates
 from wdjax.experiments.decay_techniques.adam_l2.quadratics import OPTIMISERS
-from wdjax.experiments.decay_techniques.drawing import GUIDE, panels
 from wdjax.experiments.experiment import Arrays
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend, panels
 from wdjax.training import RunRecord
 
 COLOURS = ("C3", "C0")
@@ -47,7 +47,7 @@ def plots(record: RunRecord) -> Sequence[Plot]:
 
 
 def _quadratics(arrays: Arrays) -> Figure:
-    figure, (left, middle, right) = panels(3)
+    figure, (left, middle, right) = panels(1, 3, width=4.4, height=3.7)
     rates = decay_rates(arrays)
     scales = arrays["scales"]
     unscaled = arrays["rate_learning_rate"] * arrays["weight_decay"]
@@ -77,7 +77,7 @@ def _places(ax: Axes, arrays: Arrays, family: int, scales: np.ndarray) -> None:
 
 
 def _network(arrays: Arrays) -> Figure:
-    figure, (left, right) = panels(2)
+    figure, (left, right) = panels(1, 2, width=4.4, height=3.7)
     eta = arrays["network_learning_rate"]
     for number, name in enumerate(OPTIMISERS):
         root, fraction = arrays["root"][number], arrays["fraction"][number]
@@ -109,12 +109,12 @@ def _network(arrays: Arrays) -> Figure:
                 label=f"{name}, λ = {lam:g}",
             )
     right.set(xlabel="step", ylabel="norm of unused weights / at first", ylim=(0, 1.02))
-    right.legend(frameon=False, fontsize="small")
+    legend(right)
     return figure
 
 
 def _groups(arrays: Arrays) -> Figure:
-    figure, (left, right) = panels(2)
+    figure, (left, right) = panels(1, 2, width=4.4, height=3.7)
     for number, key in ((COUPLED, "coupled"), (DECOUPLED, "decoupled")):
         decays = arrays[f"{key}_decay"]
         left.plot(decays, arrays[f"{key}_norm"], "o", color=COLOURS[number],
@@ -132,5 +132,5 @@ def _groups(arrays: Arrays) -> Figure:
         right.plot(steps, np.maximum(arrays[name], 1e-18), label=label, color=colour)
     right.axhline(2.2e-16, **GUIDE)
     right.set(yscale="log", xlabel="step", ylabel="distance of the weights / their norm")
-    right.legend(frameon=False, fontsize="small", loc="center right")
+    legend(right, "center right")
     return figure

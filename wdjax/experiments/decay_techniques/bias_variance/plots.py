@@ -8,9 +8,9 @@ from matplotlib.figure import Figure
 
 from wdjax.experiments.decay_techniques.bias_variance.claims import best
 from wdjax.experiments.decay_techniques.bias_variance.run import MODELS
-from wdjax.experiments.decay_techniques.drawing import GUIDE
 from wdjax.experiments.experiment import Arrays
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend, legend_of_all, panels
 from wdjax.training import RunRecord
 
 
@@ -45,18 +45,16 @@ def positions(decays: np.ndarray) -> np.ndarray:
 
 def _parts(arrays: Arrays) -> Figure:
     rows = len(arrays["noise"])
-    figure = Figure(figsize=(9.6, 2.6 * rows), layout="constrained")
-    axes = figure.subplots(rows, len(MODELS), squeeze=False, sharey="row")
-    for (q, m), ax in np.ndenumerate(axes):
+    columns = len(MODELS)
+    figure, axes = panels(rows, columns, width=9.6 / columns, height=2.6, sharey="row")
+    for (q, m), ax in zip(np.ndindex(rows, columns), axes, strict=True):
         _part(ax, arrays, m, q)
         ax.set_title(f"{MODELS[m]}, noise {arrays['noise'][q]:g}", fontsize="medium")
         ax.set(xscale="log", yscale="log", xlabel="λ (leftmost: 0)")
-        ax.spines[["top", "right"]].set_visible(False)
-    for row in axes:
-        row[0].set_ylabel("mean squared error")
-        row[0].set_ylim(bottom=1e-2)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, ncols=4, loc="outside upper center")
+    for ax in axes[::columns]:
+        ax.set_ylabel("mean squared error")
+        ax.set_ylim(bottom=1e-2)
+    legend_of_all(axes[0], 4)
     return figure
 
 
@@ -75,8 +73,7 @@ def _part(ax: Axes, arrays: Arrays, m: int, q: int) -> None:
 
 
 def _weights(arrays: Arrays) -> Figure:
-    figure = Figure(figsize=(11.5, 3.4), layout="constrained")
-    axes = figure.subplots(1, 3)
+    figure, axes = panels(1, 3, width=11.5 / 3, height=3.4)
     labels = {
         "spread": "effective number of informative inputs",
         "irrelevant": "irrelevant / informative weights",
@@ -90,7 +87,6 @@ def _weights(arrays: Arrays) -> Figure:
             (line,) = ax.plot(x, values, ".-", label=model)
             ax.plot(x[place], values[place], "^", color=line.get_color(), markersize=9)
         ax.set(xscale="log", xlabel="λ (leftmost: 0)", ylabel=label)
-        ax.spines[["top", "right"]].set_visible(False)
     axes[2].set(yscale="log", ylim=(1e-4, 3))
-    axes[1].legend(frameon=False, fontsize="small")
+    legend(axes[1])
     return figure

@@ -16,6 +16,7 @@ from wdjax.experiments.decay_techniques.decay_combined.claims import (
 )
 from wdjax.experiments.experiment import Arrays
 from wdjax.report import Plot
+from wdjax.report.drawing import legend_of_all, panels
 from wdjax.training import RunRecord
 
 
@@ -39,8 +40,7 @@ def plots(record: RunRecord) -> Sequence[Plot]:
 
 
 def _combined(arrays: Arrays) -> Figure:
-    figure = Figure(figsize=(7.5, 4.2), layout="constrained")
-    ax = figure.subplots()
+    figure, (ax,) = panels(1, 1, width=7.5, height=4.2)
     for place, (name, allowed) in enumerate(groups(arrays).items()):
         values = 100 * tested(arrays, allowed)
         colour = "C0" if "decay" in name and "without" not in name else "0.4"
@@ -50,13 +50,11 @@ def _combined(arrays: Arrays) -> Figure:
     ax.invert_yaxis()
     ax.set_xlabel("test accuracy, %")
     ax.grid(axis="x", alpha=0.3)
-    ax.spines[["top", "right"]].set_visible(False)
     return figure
 
 
 def _selective(arrays: Arrays) -> Figure:
-    figure = Figure(figsize=(9.6, 3.9), layout="constrained")
-    axes = figure.subplots(1, len(NETWORKS), sharey=True)
+    figure, axes = panels(1, len(NETWORKS), sharey="row")
     for network, ax in enumerate(axes):
         free = 100 * tested(arrays, no_decay(arrays, network))
         ax.axhspan(free.mean() - _error(free), free.mean() + _error(free), color="0.9")
@@ -64,10 +62,8 @@ def _selective(arrays: Arrays) -> Figure:
         for which in range(len(SCOPES)):
             _scope(ax, arrays, network, which)
         ax.set(xscale="log", xlabel="λ", title=NETWORKS[network])
-        ax.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("test accuracy, %")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, frameon=False, ncols=len(SCOPES), loc="outside upper center")
+    legend_of_all(axes[0], len(SCOPES))
     return figure
 
 

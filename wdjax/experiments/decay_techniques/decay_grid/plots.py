@@ -15,9 +15,9 @@ from wdjax.experiments.decay_techniques.decay_grid.maps import (
     tilt,
 )
 from wdjax.experiments.decay_techniques.decay_grid.run import OPTIMISERS
-from wdjax.experiments.decay_techniques.drawing import panels
 from wdjax.experiments.experiment import Arrays
 from wdjax.report import Plot
+from wdjax.report.drawing import legend, panels
 from wdjax.training import RunRecord
 
 RANGE = 0.3
@@ -51,6 +51,7 @@ def plots(record: RunRecord) -> Sequence[Plot]:
 
 
 def _maps(arrays: Arrays, decays: np.ndarray, label: str, power: float) -> Figure:
+    # Maps keep their frames.
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     axes = figure.subplots(len(NETWORKS), len(OPTIMISERS), squeeze=False)
     top = arrays["test"].mean(axis=2).max()
@@ -90,7 +91,7 @@ def _map(ax: Axes, arrays: Arrays, n: int, o: int, power: float, top: float):
 
 
 def _norms(arrays: Arrays) -> Figure:
-    figure, axes = panels(len(NETWORKS))
+    figure, axes = panels(1, len(NETWORKS), width=4.4, height=3.7)
     for n, o in maps(arrays):
         for decays, style in ((True, "-"), (False, "--")):
             cell = best(arrays, n, o, decays)
@@ -103,5 +104,5 @@ def _norms(arrays: Arrays) -> Figure:
     for ax, name in zip(axes, NETWORKS, strict=True):
         ax.set(xlabel="share of the run", ylabel="‖w‖", yscale="log", title=name)
         ax.set_ylim(top=ax.get_ylim()[1] * 2)
-        ax.legend(frameon=False, fontsize="small", ncols=2, loc="upper left")
+        legend(ax, "upper left", ncols=2)
     return figure

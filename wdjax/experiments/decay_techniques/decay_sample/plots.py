@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 
 from wdjax.experiments.decay_techniques.decay_sample.claims import likeness
 from wdjax.experiments.decay_techniques.decay_sample.run import PRINTED
-from wdjax.experiments.decay_techniques.drawing import GUIDE, panels
 from wdjax.experiments.experiment import Arrays
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, panels
 from wdjax.training import RunRecord
 
 
@@ -28,7 +28,7 @@ def plots(record: RunRecord) -> Sequence[Plot]:
 
 
 def _sample(arrays: Arrays) -> Figure:
-    figure, (left, right) = panels(2, width=4.8)
+    figure, (left, right) = panels(1, 2, height=3.7)
     steps = np.arange(1, len(arrays["mean_loss"]) + 1)
     left.plot(steps, arrays["examples"].T, color="0.7", linewidth=0.6)
     left.plot(steps, arrays["expected_loss"][:-1], "k", linewidth=2, label="expected")

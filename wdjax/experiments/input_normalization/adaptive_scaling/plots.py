@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 from wdjax.experiments.experiment import Arrays
 from wdjax.experiments.input_normalization.adaptive_scaling.claims import MODE, judged, signal
 from wdjax.experiments.input_normalization.adaptive_scaling.config import MODES, PLAIN
-from wdjax.experiments.input_normalization.drawing import GUIDE, colours, decay_axis, make_axes
+from wdjax.experiments.input_normalization.drawing import decay_axis
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend, ordered_colours, panels
 from wdjax.training import RunRecord
 
 
@@ -42,7 +43,8 @@ def plots(record: RunRecord) -> Sequence[Plot]:
 
 def _panels(arrays: Arrays, values: np.ndarray, label: str) -> Figure:
     gains, rates = len(arrays["gain"]), len(arrays["rate"])
-    figure, axes = make_axes(gains * rates, width=max(3.2, 4.6 / (gains * rates)), height=3.4)
+    width = max(3.2, 4.6 / (gains * rates))
+    figure, axes = panels(1, gains * rates, width=width, height=3.4)
     for n, ax in enumerate(axes):
         gain, rate = divmod(n, rates)
         for mode in MODES:
@@ -51,15 +53,15 @@ def _panels(arrays: Arrays, values: np.ndarray, label: str) -> Figure:
         decay_axis(ax, arrays["decay"])
         ax.set(title=f"γ = {arrays['gain'][gain]:g}, η = {arrays['rate'][rate]:g}", ylim=(0, None))
     axes[0].set_ylabel(label)
-    axes[0].legend(frameon=False, fontsize="small", loc="lower left")
+    legend(axes[0], "lower left")
     return figure
 
 
 def _effective(arrays: Arrays) -> Figure:
-    figure, (left, right) = make_axes(2)
+    figure, (left, right) = panels(1, 2, width=4.6, height=3.8)
     for mode, style in ((MODES[2], "-"), (MODES[1], "--")):
         courses = arrays["effective_rate"][MODE[mode], -1, -1]
-        for values, colour in zip(courses, colours(len(courses)), strict=True):
+        for values, colour in zip(courses, ordered_colours(len(courses)), strict=True):
             left.plot(arrays["step"], values, style, color=colour, linewidth=1.2)
     rates = arrays["effective_rate"][:, -1, -1]
     left.set(xlabel="step", ylabel="effective rate ηs²", yscale="log")

@@ -7,7 +7,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wdjax.experiments.experiment import Arrays
-from wdjax.experiments.input_normalization.drawing import colours, make_axes, plain_ticks
 from wdjax.experiments.input_normalization.input_scale.config import ADAMW, SGD, TECHNIQUES
 from wdjax.experiments.input_normalization.input_scale.reading import (
     BATCH,
@@ -20,6 +19,7 @@ from wdjax.experiments.input_normalization.input_scale.reading import (
     tuned,
 )
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, ordered_colours, panels, ticks_at
 from wdjax.training import RunRecord
 
 
@@ -53,7 +53,7 @@ def plots(record: RunRecord) -> Sequence[Plot]:
 
 def _maps(arrays: Arrays) -> Figure:
     tables = len(arrays["table"])
-    figure, axes = make_axes(2 * tables, width=3.4, height=3.6)
+    figure, axes = panels(1, 2 * tables, width=3.4, height=3.6)
     optimiser, places = index(arrays, "optimiser", SGD), scales(arrays)
     for n, ax in enumerate(axes):
         table, norm = divmod(n, 2)
@@ -74,11 +74,11 @@ def _one_map(ax: Axes, arrays: Arrays, values: np.ndarray, table: int, norm: int
     ax.set_title(f"{arrays['table'][table]}, {arrays['norm'][norm]}", fontsize="medium")
     ax.set_xlim(decays[0] / 1.8, decays[-1] * 1.8)
     ax.set_ylim(factors[0] / 1.8, factors[-1] * 1.8)
-    plain_ticks(ax.yaxis, factors)
+    ticks_at(ax.yaxis, factors)
 
 
 def _techniques(arrays: Arrays) -> Figure:
-    figure, axes = make_axes(len(arrays["table"]))
+    figure, axes = panels(1, len(arrays["table"]), width=4.6, height=3.8)
     optimiser = index(arrays, "optimiser", SGD)
     for table, ax in enumerate(axes):
         for colour, kind in enumerate(TECHNIQUES):
@@ -94,10 +94,10 @@ def _techniques(arrays: Arrays) -> Figure:
 
 
 def _sensitivity(arrays: Arrays) -> Figure:
-    figure, axes = make_axes(len(arrays["table"]))
+    figure, axes = panels(1, len(arrays["table"]), width=4.6, height=3.8)
     unit, places, found = index(arrays, "kind", "standard"), scales(arrays), losses(arrays)
     for table, ax in enumerate(axes):
-        for name, colour in zip((SGD, ADAMW), colours(3), strict=False):
+        for name, colour in zip((SGD, ADAMW), ordered_colours(3), strict=False):
             optimiser = index(arrays, "optimiser", name)
             rate, decay = best(found.chosen[table, optimiser, NONE, unit])
             judged = found.judged[table, optimiser, NONE, places]
@@ -109,15 +109,15 @@ def _sensitivity(arrays: Arrays) -> Figure:
             ax.plot(arrays["scale"], again, "o", color=colour, markerfacecolor="none", markersize=9)
         _finish(ax, arrays, table)
         ax.set(xlabel="factor s on standardised inputs", xscale="log")
-        plain_ticks(ax.xaxis, arrays["scale"])
+        ticks_at(ax.xaxis, arrays["scale"])
     axes[0].legend(frameon=False)
     return figure
 
 
 def _finish(ax: Axes, arrays: Arrays, table: int) -> None:
-    ax.axhline(arrays["chance"][table], color="0.3", linewidth=1, linestyle=":")
+    ax.axhline(arrays["chance"][table], **GUIDE)
     ax.set(title=str(arrays["table"][table]), ylabel="test loss", yscale="log")
     low, high = ax.get_ylim()
     coarse, fine = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 3), (0.4, 0.5, 0.6, 0.7, 0.8, 1, 1.2)
-    plain_ticks(ax.yaxis, coarse if high > 3 * low else fine)
+    ticks_at(ax.yaxis, coarse if high > 3 * low else fine)
     ax.set_ylim(low, high)

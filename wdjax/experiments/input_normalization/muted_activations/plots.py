@@ -7,12 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wdjax.experiments.experiment import Arrays
-from wdjax.experiments.input_normalization.drawing import (
-    GUIDE,
-    decay_axis,
-    make_axes,
-    plain_ticks,
-)
+from wdjax.experiments.input_normalization.drawing import decay_axis
 from wdjax.experiments.input_normalization.muted_activations.config import (
     EXAMPLE_1,
     EXAMPLE_2,
@@ -22,6 +17,7 @@ from wdjax.experiments.input_normalization.muted_activations.config import (
 )
 from wdjax.experiments.input_normalization.muted_activations.reading import arm, kept, sweep
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend, panels, ticks_at
 from wdjax.training import RunRecord
 
 BINS = np.geomspace(1e-4, 10, 101)
@@ -51,7 +47,7 @@ def plots(record: RunRecord) -> Sequence[Plot]:
 
 
 def _examples(arrays: Arrays) -> Figure:
-    figure, (left, right) = make_axes(2)
+    figure, (left, right) = panels(1, 2, width=4.6, height=3.8)
     for scaling, decay, colour in PAIRS:
         with_decay, without = (arm(arrays, scaling, value) for value in (decay, NONE))
         label = f"{scaling}, λ = {decay:g}"
@@ -62,19 +58,19 @@ def _examples(arrays: Arrays) -> Figure:
         right.axvline(100 * (1 - kept(arrays, decay)), color=colour, linewidth=1)
     left.axhline(np.median(arrays["target_variance"]), **GUIDE)
     left.set(xlabel="epoch", ylabel="mean squared error", yscale="log")
-    plain_ticks(left.yaxis, (0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4))
+    ticks_at(left.yaxis, (0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4))
     right.set(xlabel="what decay has taken of ‖w‖, %", ylabel="seeds", xscale="log")
-    plain_ticks(right.xaxis, (1e-4, 1e-3, 0.01, 0.1, 1, 10))
+    ticks_at(right.xaxis, (1e-4, 1e-3, 0.01, 0.1, 1, 10))
     left.legend(frameon=False)
     return figure
 
 
 def _sweep(arrays: Arrays) -> Figure:
-    figure, axes = make_axes(2)
+    figure, axes = panels(1, 2, width=4.6, height=3.8)
     for ax, scaling in zip(axes, (STANDARD, MIN_MAX), strict=True):
         _one_sweep(ax, arrays, scaling)
     axes[0].set_ylabel("end of the run, over that without decay")
-    axes[0].legend(frameon=False, fontsize="small", loc="lower left")
+    legend(axes[0], "lower left")
     return figure
 
 

@@ -6,12 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wdjax.experiments.experiment import Arrays
-from wdjax.experiments.input_normalization.drawing import (
-    GUIDE,
-    colours,
-    decay_axis,
-    make_axes,
-)
+from wdjax.experiments.input_normalization.drawing import decay_axis
 from wdjax.experiments.input_normalization.strong_decay.claims import (
     BATCH,
     GOAL,
@@ -22,6 +17,7 @@ from wdjax.experiments.input_normalization.strong_decay.claims import (
 )
 from wdjax.experiments.input_normalization.strong_decay.config import AGGRESSIVE
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend, ordered_colours, panels
 from wdjax.training import RunRecord
 
 
@@ -46,10 +42,10 @@ def plots(record: RunRecord) -> Sequence[Plot]:
 
 
 def _signals(arrays: Arrays) -> Figure:
-    figure, axes = make_axes(2)
+    figure, axes = panels(1, 2, width=4.6, height=3.8)
     for norm, ax in zip((NONE, BATCH), axes, strict=True):
         kept = signal(arrays, norm)
-        for layer, colour in enumerate(colours(kept.shape[1])):
+        for layer, colour in enumerate(ordered_colours(kept.shape[1])):
             name = f"hidden {layer + 1}" if layer < kept.shape[1] - 1 else "outputs"
             ax.plot(arrays["decay"], kept[:, layer], "o-", color=colour, label=name, markersize=4)
         ax.plot(
@@ -65,13 +61,13 @@ def _signals(arrays: Arrays) -> Figure:
         decay_axis(ax, arrays["decay"])
         ax.set(title=str(("no norm layer", "batch norm")[norm]), ylim=(-0.05, 1.3))
     axes[0].set_ylabel("signal over that without decay")
-    axes[0].legend(frameon=False, fontsize="small", loc="lower left")
+    legend(axes[0], "lower left")
     return figure
 
 
 def _convergence(arrays: Arrays) -> Figure:
-    figure, axes = make_axes(2)
-    shades = colours(len(arrays["decay"]))
+    figure, axes = panels(1, 2, width=4.6, height=3.8)
+    shades = ordered_colours(len(arrays["decay"]))
     for norm, ax in zip((NONE, BATCH), axes, strict=True):
         for decay, values, colour in zip(
             arrays["decay"], arrays["train_accuracy"][norm], shades, strict=True
@@ -81,7 +77,7 @@ def _convergence(arrays: Arrays) -> Figure:
         ax.axhline(GOAL, **GUIDE)
         ax.set(title=str(("no norm layer", "batch norm")[norm]), xlabel="step", xscale="log")
     axes[0].set(ylabel="training accuracy")
-    axes[1].legend(frameon=False, fontsize="small", title="λ", ncols=2, loc="lower right")
+    legend(axes[1], "lower right", title="λ", ncols=2)
     low = float(np.min(arrays["train_accuracy"][:, :, 1:]))
     for ax in axes:
         ax.set_ylim(low - 0.05, 1.02)

@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 
 from wdjax.experiments.l2_batch_norm.grading import Arrays
 from wdjax.experiments.l2_batch_norm.identities.claims import EXPECTED_SUM
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend_of_all, panels, ticks_at
 from wdjax.training import RunRecord
 
-GUIDE = {"color": "0.2", "linewidth": 1.0, "linestyle": ":"}
 SHOWN = {
     "network logits": "logits",
     "network gradient": "c ∇L(cw) = ∇L(w)",
@@ -43,16 +41,8 @@ def plots(record: RunRecord) -> Sequence[Plot]:
     )
 
 
-def _axes() -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(10, 3.9), layout="constrained")
-    axes = list(figure.subplots(1, 2))
-    for ax in axes:
-        ax.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
 def _scaling(arrays: Arrays) -> Figure:
-    figure, (left, right) = _axes()
+    figure, (left, right) = panels(1, 2, width=5)
     largest = int(np.argmax(arrays["scales"]))
     for number, (name, label) in enumerate(SHOWN.items()):
         for epsilon, style in enumerate(("o-", "o--")):
@@ -64,14 +54,13 @@ def _scaling(arrays: Arrays) -> Figure:
     right.set(xlabel="images in the batch", ylabel=f"the same at c = {arrays['scales'][largest]:g}")
     for ax, name in ((left, "scales"), (right, "batch_sizes")):
         ax.set(xscale="log", yscale="log")
-        ax.set_xticks(arrays[name], [f"{value:g}" for value in arrays[name]])
-        ax.xaxis.set_minor_locator(NullLocator())
-    figure.legend(frameon=False, ncols=len(SHOWN), loc="outside upper center")
+        ticks_at(ax.xaxis, arrays[name])
+    legend_of_all(left, len(SHOWN))
     return figure
 
 
 def _sums(arrays: Arrays) -> Figure:
-    figure, (left, right) = _axes()
+    figure, (left, right) = panels(1, 2, width=5)
     left.hist(arrays["initial sum"], bins=12, color="C0", alpha=0.7)
     left.axvline(EXPECTED_SUM, **GUIDE)
     left.set(xlabel="Σw² of the convolutions at init", ylabel="networks")

@@ -12,6 +12,7 @@ from wdjax.experiments.l2_batch_norm.replicated.claims_inference import lag_of_g
 from wdjax.experiments.l2_batch_norm.replicated.config import KNOTS, PUBLISHED_FACTOR
 from wdjax.experiments.l2_batch_norm.replicated.measured import LONG, RESCALED, SHORT, of_arm
 from wdjax.report import Plot
+from wdjax.report.drawing import legend, legend_of_all, panels
 from wdjax.training import RunRecord
 
 COLOURS = {BASELINE: "C1", FREE: "C0", SCALED: "C2", TWIN: "C4"}
@@ -56,11 +57,9 @@ def plots(record: RunRecord) -> Sequence[Plot]:
     )
 
 
-def _axes(count: int) -> tuple[Figure, list[Axes]]:
-    figure = Figure(figsize=(5.2 * count, 3.9), layout="constrained")
-    axes = list(figure.subplots(1, count, squeeze=False)[0])
+def _panels(count: int) -> tuple[Figure, list[Axes]]:
+    figure, axes = panels(1, count, width=5.2)
     for ax in axes:
-        ax.spines[["top", "right"]].set_visible(False)
         ax.set_xlabel("step")
     return figure, axes
 
@@ -82,7 +81,7 @@ def _range(ax: Axes, arrays: Arrays, values: np.ndarray, arm: str) -> None:
 
 
 def _weights(arrays: Arrays) -> Figure:
-    figure, (left, right) = _axes(2)
+    figure, (left, right) = _panels(2)
     for arm in COLOURS:
         grown = of_arm(arrays, "squared_norm", arm) / arrays["initial"][:, None]
         _line(left, arrays, grown, arm, label=arm)
@@ -96,14 +95,12 @@ def _weights(arrays: Arrays) -> Figure:
     right.set(ylabel="angle per step, radians", yscale="log")
     for ax in (left, right):
         _phases(ax, arrays)
-    figure.legend(
-        *left.get_legend_handles_labels(), frameon=False, ncols=5, loc="outside upper center"
-    )
+    legend_of_all(left, 5)
     return figure
 
 
 def _factor(arrays: Arrays) -> Figure:
-    figure, (ax,) = _axes(1)
+    figure, (ax,) = _panels(1)
     steps = arrays["step"][-1]
     wanted = arrays["initial"][:, None] / of_arm(arrays, "squared_norm", BASELINE)
     middles = (np.arange(wanted.shape[1]) + 0.5) * steps / wanted.shape[1]
@@ -114,12 +111,12 @@ def _factor(arrays: Arrays) -> Figure:
     ax.plot(np.array(KNOTS) * steps, PUBLISHED_FACTOR, label="published, CIFAR-10", **PUBLISHED)
     ax.set(ylabel="Σw_0² / Σw²", ylim=(0, None))
     _phases(ax, arrays)
-    figure.legend(frameon=False, ncols=3, loc="outside upper center", fontsize="small")
+    legend_of_all(ax, 3, "small")
     return figure
 
 
 def _accuracy(arrays: Arrays) -> Figure:
-    figure, (left, right) = _axes(2)
+    figure, (left, right) = _panels(2)
     for arm in COLOURS:
         _line(left, arrays, _smooth(of_arm(arrays, "accuracy", arm)[..., LONG]), arm, label=arm)
     shown = ((BASELINE, LONG), (BASELINE, SHORT), (SCALED, SHORT), (TWIN, SHORT), (TWIN, RESCALED))
@@ -129,7 +126,7 @@ def _accuracy(arrays: Arrays) -> Figure:
         _line(right, arrays, values, arm, label=f"{arm}, {arrays['statistics'][kind]}", ls=style)
     for ax in (left, right):
         ax.set_ylabel("test accuracy")
-        ax.legend(frameon=False, fontsize="small", loc="lower right")
+        legend(ax, "lower right")
         _phases(ax, arrays)
     right.set_ylim(left.get_ylim())
     return figure
@@ -142,7 +139,7 @@ def _smooth(values: np.ndarray) -> np.ndarray:
 
 
 def _training(arrays: Arrays) -> Figure:
-    figure, (left, right) = _axes(2)
+    figure, (left, right) = _panels(2)
     for arm in COLOURS:
         _line(left, arrays, of_arm(arrays, "loss", arm), arm, label=arm)
         _line(right, arrays, np.exp(of_arm(arrays, "lag", arm)[..., LONG]), arm)
@@ -153,8 +150,8 @@ def _training(arrays: Arrays) -> Figure:
     right.plot([first[0], first[-1]], ends, "--", color="0.2", linewidth=1, label="predicted")
     left.set(ylabel="training loss", yscale="log")
     right.set_ylabel("running / true variance")
-    left.legend(frameon=False, fontsize="small")
-    right.legend(frameon=False, fontsize="small", loc="lower right")
+    legend(left)
+    legend(right, "lower right")
     for ax in (left, right):
         _phases(ax, arrays)
     return figure

@@ -8,14 +8,9 @@ from matplotlib.figure import Figure
 from wdjax.experiments.experiment import Arrays
 from wdjax.experiments.peculiar_effects import adding
 from wdjax.experiments.peculiar_effects.collapses.claims import jumps, large, small
-from wdjax.experiments.peculiar_effects.drawing import (
-    TEST,
-    TRAIN,
-    legend_above,
-    panels,
-    plain_ticks,
-)
+from wdjax.experiments.peculiar_effects.drawing import TEST, TRAIN
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend_above, panels, plain_ticks
 from wdjax.training import RunRecord
 
 PUBLISHED_FIRST = 14_000  # step of the first deep one
@@ -43,7 +38,7 @@ def plots(record: RunRecord) -> Sequence[Plot]:
 
 def _accuracy(arrays: Arrays) -> Figure:
     seeds = np.unique(arrays["seed"])
-    figure, axes = panels(len(seeds), 1, width=9, height=1.9)
+    figure, axes = panels(len(seeds), 1, width=9, height=1.9, sharex="col")
     for ax, seed in zip(axes, seeds, strict=True):
         for runs, colour in ((small(arrays), TEST), (large(arrays), TRAIN)):
             run = next(r for r in runs if arrays["seed"][r] == seed)
@@ -62,7 +57,7 @@ def _accuracy(arrays: Arrays) -> Figure:
 
 def _mechanism(arrays: Arrays) -> Figure:
     run, step = small(arrays)[0], arrays["step"] / 1e3
-    figure, axes = panels(4, 1, width=9, height=1.7)
+    figure, axes = panels(4, 1, width=9, height=1.7, sharex="col")
     drawn = (
         ("loss_peak", "largest loss\nof an epoch", True),
         ("gradient_norm", "largest gradient\nof an epoch, norm", True),
@@ -73,7 +68,7 @@ def _mechanism(arrays: Arrays) -> Figure:
         ax.plot(step, arrays[name][run], lw=0.9, color="C3", label="in training")
         ax.set(ylabel=label, yscale="log" if logarithmic else "linear")
     axes[2].plot(step, arrays["test_normalised"][run], lw=0.9, color="0.6", label="at evaluation")
-    axes[2].axhline(np.sqrt(adding.BATCH - 1), color="0.2", linestyle=":")
+    axes[2].axhline(np.sqrt(adding.BATCH - 1), **GUIDE)
     axes[2].set_yscale("log")
     plain_ticks(axes[2].yaxis)
     legend_above(axes[2], 2)

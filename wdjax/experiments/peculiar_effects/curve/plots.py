@@ -12,16 +12,9 @@ from wdjax.experiments.peculiar_effects.curve.claims import (
     PUBLISHED_STEP,
     PUBLISHED_TEST,
 )
-from wdjax.experiments.peculiar_effects.drawing import (
-    GUIDE,
-    PUBLISHED,
-    TEST,
-    TRAIN,
-    legend_above,
-    panels,
-    thousands,
-)
+from wdjax.experiments.peculiar_effects.drawing import PUBLISHED, TEST, TRAIN
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend_above, panels
 from wdjax.training import RunRecord
 
 
@@ -39,7 +32,7 @@ def plots(record: RunRecord) -> Sequence[Plot]:
 
 
 def _curves(arrays: Arrays) -> Figure:
-    figure, (loss, norm, accuracy) = panels(3, 1, width=8.5, height=2.3)
+    figure, (loss, norm, accuracy) = panels(3, 1, width=8.5, height=2.3, sharex="col")
     step = arrays["step"] / 1e3
     for run, lam in enumerate(arrays["weight_decay"]):
         alpha = 0.95 if lam > 0 else 0.3
@@ -54,7 +47,7 @@ def _curves(arrays: Arrays) -> Figure:
     norm.set(ylabel="weight norm")
     accuracy.set(ylabel="accuracy")
     _published(loss, norm, accuracy)
-    thousands(accuracy)
+    accuracy.set_xlabel("step, thousands")
     return figure
 
 

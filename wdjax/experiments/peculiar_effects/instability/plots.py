@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 
 from wdjax.experiments.experiment import Arrays
 from wdjax.experiments.peculiar_effects import descent
-from wdjax.experiments.peculiar_effects.drawing import GUIDE, legend_above, panels
 from wdjax.experiments.peculiar_effects.instability.claims import UNSTABLE, detail, gaps, jumps
 from wdjax.experiments.peculiar_effects.instability.run import chosen
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend_above, panels
 from wdjax.training import RunRecord
 
 
@@ -35,7 +35,7 @@ def plots(record: RunRecord) -> Sequence[Plot]:
 
 
 def _cycle(arrays: Arrays) -> Figure:
-    figure, axes = panels(4, 1, width=9, height=1.7)
+    figure, axes = panels(4, 1, width=9, height=1.7, sharex="col")
     shown = (chosen(arrays, "small")[0], chosen(arrays, "raised")[0])
     names = ("loss", "sharpness", "norm", "normalised")
     labels = ("largest loss\nof 50 steps", "η λ_max", "‖w‖", "largest |x̂|")
@@ -64,7 +64,7 @@ def _free_decay(arrays: Arrays, run: int, ax) -> None:
 
 
 def _periods(arrays: Arrays) -> Figure:
-    figure, (left, right) = panels(1, 2, share=False)
+    figure, (left, right) = panels(1, 2, height=3.4)
     pairs = np.stack([arrays["first"], arrays["second"]], axis=1)
     kinds = np.unique(pairs, axis=0)
     for place, kind in enumerate(kinds):

@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wdjax.experiments.experiment import Arrays
-from wdjax.experiments.peculiar_effects.drawing import GUIDE, legend_above, panels
 from wdjax.experiments.peculiar_effects.lambda_norm.claims import PUBLISHED, optima
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend_above, panels
 from wdjax.training import RunRecord
 
 
@@ -27,7 +27,7 @@ def plots(record: RunRecord) -> Sequence[Plot]:
 
 
 def _best(arrays: Arrays) -> Figure:
-    figure, (left, right) = panels(1, 2, width=5.2, height=4.2, share=False)
+    figure, (left, right) = panels(1, 2, width=5.2, height=4.2)
     best, counts = optima(arrays)
     root = np.sqrt(arrays["steps"])
     mean = arrays["loss"].mean(axis=1)

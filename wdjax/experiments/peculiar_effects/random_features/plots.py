@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wdjax.experiments.experiment import Arrays
-from wdjax.experiments.peculiar_effects.drawing import GUIDE, legend_above, panels
 from wdjax.experiments.peculiar_effects.random_features.claims import threshold, without_decay
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend_above, panels, ticks_at
 from wdjax.training import RunRecord
 
 
@@ -33,7 +33,7 @@ def plots(record: RunRecord) -> Sequence[Plot]:
 
 
 def _by_width(arrays: Arrays) -> Figure:
-    figure, axes = panels(1, 3, width=4.2)
+    figure, axes = panels(1, 3, width=4.2, height=3.4)
     best = np.argmin(arrays["test_error"][:, :, -1].mean(axis=0), axis=1)
     names = (("test_error", "test error"), ("train_error", "training error"), ("norm", "‖a‖"))
     for ax, (name, label) in zip(axes, names, strict=True):
@@ -47,7 +47,7 @@ def _by_width(arrays: Arrays) -> Figure:
         ax.plot(width, np.maximum(chosen, floor), "o-", ms=3, label="best λ, noisy")
         ax.axvline(float(arrays["images"]), **GUIDE)
         ax.set(xscale="log", yscale="log", xlabel="number of features", ylabel=label)
-        ax.set_xticks(_ticks(arrays), [str(w) for w in _ticks(arrays)])
+        ticks_at(ax.xaxis, _ticks(arrays))
         ax.minorticks_off()
     axes[1].set_ylabel("training error (below 1e-4: 1e-4)")
     legend_above(axes[0], 3)

@@ -6,10 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wdjax.experiments.experiment import Arrays
-from wdjax.experiments.peculiar_effects.drawing import PUBLISHED, TEST, TRAIN, legend_above, panels
+from wdjax.experiments.peculiar_effects.drawing import PUBLISHED, TEST, TRAIN
 from wdjax.experiments.peculiar_effects.sweep.claims import by_decay
 from wdjax.experiments.peculiar_effects.sweep.run import AS_PUBLISHED
 from wdjax.report import Plot
+from wdjax.report.drawing import legend_above, panels
 from wdjax.training import RunRecord
 
 
@@ -52,7 +53,7 @@ def _against_decay(arrays: Arrays) -> Figure:
 def _over_training(arrays: Arrays) -> Figure:
     lams = np.unique(arrays["weight_decay"])
     columns = (len(lams) + 1) // 2
-    figure, axes = panels(2, columns, width=2.6, height=2.1)
+    figure, axes = panels(2, columns, width=2.6, height=2.1, sharex="col")
     for ax, lam in zip(axes, lams, strict=False):
         for run in np.flatnonzero(arrays["weight_decay"] == lam):
             step = arrays["step"] / 1e3

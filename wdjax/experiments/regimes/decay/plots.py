@@ -1,18 +1,16 @@
 """The figures of the regimes under weight decay, from the record."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from wdjax.experiments.experiment import Arrays
 from wdjax.experiments.regimes.sphere.measured import REGIMES, half, regimes
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend, legend_beside, ordered_colours, panels
 from wdjax.training import RunRecord
 
-GUIDE: dict[str, Any] = {"color": "0.2", "linewidth": 1.0, "linestyle": ":"}
 COLOURS = dict(zip(REGIMES, ("C0", "C1", "C3"), strict=True))
 
 
@@ -38,16 +36,8 @@ def plots(record: RunRecord) -> Sequence[Plot]:
     )
 
 
-def _axes() -> tuple[Figure, Any]:
-    figure = Figure(figsize=(9.6, 3.9), layout="constrained")
-    axes = figure.subplots(1, 2)
-    for ax in axes:
-        ax.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
 def _twins(arrays: Arrays) -> Figure:
-    figure, (left, right) = _axes()
+    figure, (left, right) = panels(1, 2)
     for regime in REGIMES:
         for arm, rings in (("decay", False), ("fixed", True)):
             chosen = regimes(arrays, f"{arm}_loss") == regime
@@ -62,7 +52,7 @@ def _twins(arrays: Arrays) -> Figure:
     left.axhline(np.log(float(arrays["classes"])), **GUIDE)
     left.set(xscale="log", yscale="log", ylabel="training loss, nats")
     left.set_xlabel("effective learning rate")
-    left.legend(frameon=False, fontsize="small", loc="lower right")
+    legend(left, "lower right")
     line = np.geomspace(arrays["product"].min(), arrays["product"].max(), 200)
     right.plot(line, np.arccos(1 - line), **GUIDE)
     right.set(xscale="log", yscale="log", xlabel="ηλ", ylabel="angle per step, radians")
@@ -70,19 +60,15 @@ def _twins(arrays: Arrays) -> Figure:
 
 
 def _courses(arrays: Arrays) -> Figure:
-    figure, (left, right) = _axes()
+    figure, (left, right) = panels(1, 2)
     products = np.unique(arrays["product"])
     steps = (1 + np.arange(arrays["decay_loss"].shape[1])) * int(arrays["record"])
-    for number, product in enumerate(products):
-        colour = colormaps["viridis"](0.95 * number / max(len(products) - 1, 1))
+    for product, colour in zip(products, ordered_colours(len(products), 0.95), strict=True):
         chosen = arrays["product"] == product
         for ax, name in ((left, "decay_effective_rate"), (right, "decay_loss")):
             mean = np.exp(np.log(arrays[name][chosen]).mean(axis=0))
             ax.plot(steps, mean, color=colour, linewidth=1.2, label=f"{product:.2g}")
     left.set(xlabel="step", ylabel="effective learning rate", yscale="log")
     right.set(xlabel="step", ylabel="training loss, nats", yscale="log")
-    right.legend(
-        frameon=False, fontsize="x-small", title="ηλ", title_fontsize="x-small",
-        bbox_to_anchor=(1.0, 1.0), loc="upper left",
-    )  # fmt: skip
+    legend_beside(right, "ηλ")
     return figure

@@ -1,10 +1,8 @@
 """The figures of the three regimes, from the record."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -19,9 +17,9 @@ from wdjax.experiments.regimes.sphere.measured import (
     stability,
 )
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend, legend_beside, ordered_colours, panels
 from wdjax.training import RunRecord
 
-GUIDE: dict[str, Any] = {"color": "0.2", "linewidth": 1.0, "linestyle": ":"}
 COLOURS = dict(zip(REGIMES, ("C0", "C1", "C3"), strict=True))
 PUBLISHED = ((1e-5, 0.29), (1e-4, 0.21), (5e-4, 0.17), (5e-2, 0.9), (1e-1, 0.9))
 """Effective rates and test errors of Kodryan et al., read off: a ConvNet on CIFAR-10."""
@@ -63,14 +61,6 @@ def plots(record: RunRecord) -> Sequence[Plot]:
     )
 
 
-def _axes(count: int, width: float = 4.8) -> tuple[Figure, Sequence[Axes]]:
-    figure = Figure(figsize=(width * count, 3.9), layout="constrained")
-    axes = figure.subplots(1, count, squeeze=False)[0]
-    for ax in axes:
-        ax.spines[["top", "right"]].set_visible(False)
-    return figure, list(axes)
-
-
 def _scatter(ax: Axes, arrays: Arrays, values: np.ndarray, rings: bool = False) -> None:
     """One mark per run, coloured by its regime."""
     found = regimes(arrays)
@@ -84,28 +74,24 @@ def _scatter(ax: Axes, arrays: Arrays, values: np.ndarray, rings: bool = False) 
 
 
 def _regimes(arrays: Arrays) -> Figure:
-    figure, (left, right) = _axes(2)
+    figure, (left, right) = panels(1, 2)
     rates = np.unique(arrays["rate"])
     steps = (1 + np.arange(arrays["own_loss"].shape[1])) * int(arrays["record"])
-    for number, rate in enumerate(rates):
-        colour = colormaps["viridis"](0.95 * number / max(len(rates) - 1, 1))
+    for rate, colour in zip(rates, ordered_colours(len(rates), 0.95), strict=True):
         mean = arrays["own_loss"][arrays["rate"] == rate].mean(axis=0)
         left.plot(steps, mean, color=colour, linewidth=1.2, label=f"{rate:.2g}")
     left.set(xlabel="step", ylabel="training loss, nats", yscale="log")
-    left.legend(
-        frameon=False, fontsize="x-small", title=LABEL, ncols=1, bbox_to_anchor=(1.0, 1.0),
-        loc="upper left", title_fontsize="x-small",
-    )  # fmt: skip
+    legend_beside(left, LABEL)
     _scatter(right, arrays, quarter(arrays["own_loss"], 3))
     right.axhline(np.log(float(arrays["classes"])), **GUIDE)
     right.axhline(arrays["random_loss"].mean(), color="0.2", linewidth=1.0, linestyle="--")
     right.set(xscale="log", yscale="log", xlabel=LABEL, ylabel="training loss, last quarter, nats")
-    right.legend(frameon=False, fontsize="small", loc="lower right")
+    legend(right, "lower right")
     return figure
 
 
 def _generalisation(arrays: Arrays) -> Figure:
-    figure, (left, right) = _axes(2)
+    figure, (left, right) = panels(1, 2)
     titles = {"own": "at the rate itself", "drop": "after the drop"}
     for ax, (stage, title) in zip((left, right), titles.items(), strict=True):
         error = 100 * arrays[f"{stage}_test_error"]
@@ -116,20 +102,20 @@ def _generalisation(arrays: Arrays) -> Figure:
     rates, published = np.array(PUBLISHED).T
     left.scatter(rates, 100 * published, marker="x", c="0.2", s=30, label="published", zorder=3)
     left.set_ylim(0, 108)
-    left.legend(frameon=False, fontsize="small", loc="upper left")
+    legend(left, "upper left")
     right.axvline(float(arrays["drop_rate"]), color="0.8", zorder=0)
     return figure
 
 
 def _sharpness(arrays: Arrays) -> Figure:
-    figure, (left, right) = _axes(2)
+    figure, (left, right) = panels(1, 2)
     later = slice(1 if arrays["own_sharpness"].shape[1] > 1 else 0, None)
     for name, rings in (("sharpness", False), ("batch_sharpness", True)):
         _scatter(left, arrays, np.median(stability(arrays, name)[:, later], axis=1), rings)
     left.axhline(1, **GUIDE)
     left.set(xscale="log", xlabel=LABEL, ylabel="curvature × η_e / 2")
     left.set_yscale("log", nonpositive="mask")
-    left.legend(frameon=False, fontsize="small", loc="upper left")
+    legend(left, "upper left")
     _scatter(right, arrays, relative_sharpness(arrays, "own"))
     _scatter(right, arrays, relative_sharpness(arrays, "drop"), rings=True)
     right.set(xscale="log", yscale="log", xlabel=LABEL, ylabel="sharpness / training loss")
@@ -137,11 +123,11 @@ def _sharpness(arrays: Arrays) -> Figure:
 
 
 def _motion(arrays: Arrays) -> Figure:
-    figure, (left, middle, right) = _axes(3, width=4.2)
+    figure, (left, middle, right) = panels(1, 3, width=4.2)
     _scatter(left, arrays, quarter(arrays["own_angle"], 3))
     left.set(xscale="log", yscale="log", xlabel=LABEL, ylabel="angle per step, radians")
     left.axhline(np.pi / 2, **GUIDE)
-    left.legend(frameon=False, fontsize="small", loc="lower right")
+    legend(left, "lower right")
     _scatter(middle, arrays, quarter(arrays["own_turn"], 3))
     middle.axhline(0, **GUIDE)
     middle.set(xscale="log", xlabel=LABEL, ylabel="cosine of successive steps")
@@ -162,4 +148,4 @@ def _visits(ax: Axes, arrays: Arrays) -> None:
         begin += losses.shape[1]
     ax.set(xlabel="step", ylabel="training loss, nats", yscale="log")
     if len(rates):
-        ax.legend(frameon=False, fontsize="x-small", title=LABEL, title_fontsize="x-small")
+        legend(ax, title=LABEL, fontsize="x-small", title_fontsize="x-small")

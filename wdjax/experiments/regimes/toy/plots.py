@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from wdjax.experiments.experiment import Arrays
 from wdjax.experiments.regimes.toy.claims import multiples
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend, panels
 from wdjax.training import RunRecord
 
-GUIDE = {"color": "0.2", "linewidth": 1.0, "linestyle": ":"}
 ARRANGEMENTS = (
     ("single", "one group", "o"),
     ("joint", "several groups, one sphere", "s"),
@@ -40,16 +40,8 @@ def plots(record: RunRecord) -> Sequence[Plot]:
     )
 
 
-def _axes() -> tuple[Figure, Sequence[Axes]]:
-    figure = Figure(figsize=(9.6, 3.9), layout="constrained")
-    axes = figure.subplots(1, 2)
-    for ax in axes:
-        ax.spines[["top", "right"]].set_visible(False)
-    return figure, list(axes)
-
-
 def _levels(arrays: Arrays) -> Figure:
-    figure, (left, right) = _axes()
+    figure, (left, right) = panels(1, 2)
     for number, (name, label, marker) in enumerate(ARRANGEMENTS):
         total = arrays[f"{name}_a"].sum(axis=1)
         left.scatter(
@@ -59,7 +51,7 @@ def _levels(arrays: Arrays) -> Figure:
     rates = np.geomspace(arrays["multiple"].min(), arrays["multiple"].max(), 400)
     left.plot(rates, np.maximum(0, 1 - 1 / rates) / 2, **GUIDE)
     left.set(xscale="log", xlabel="effective learning rate × Σa", ylabel="mean loss / Σa")
-    left.legend(frameon=False, fontsize="small", loc="lower right")
+    legend(left, "lower right")
     _shares(right, arrays)
     return figure
 
@@ -72,11 +64,11 @@ def _shares(ax: Axes, arrays: Arrays) -> None:
         ax.scatter(multiple[below], ratio[below], s=14, alpha=0.6, label=f"a = {a:g}", linewidths=0)
     ax.axhline(1, **GUIDE)
     ax.set(yscale="log", xlabel="effective learning rate × Σa", ylabel="‖w‖² / (η_e a) of a group")
-    ax.legend(frameon=False, fontsize="small", loc="upper right")
+    legend(ax, "upper right")
 
 
 def _swings(arrays: Arrays) -> Figure:
-    figure, axes = _axes()
+    figure, axes = panels(1, 2)
     for ax, (name, label, _) in zip(axes, ARRANGEMENTS, strict=False):
         found = multiples(arrays, name)
         for chosen in _three(arrays["multiple"]):
@@ -85,7 +77,7 @@ def _swings(arrays: Arrays) -> Figure:
             ax.plot(curve, linewidth=1.1, marker=".", markersize=3, label=f"{found[run]:.3g}/Σa")
         ax.axhline(0.5, **GUIDE)
         ax.set(xlabel="step", ylabel="loss / Σa", title=label, ylim=(-0.02, 1.3))
-        ax.legend(frameon=False, fontsize="small", loc="upper right", title="η_e", ncols=3)
+        legend(ax, "upper right", title="η_e", ncols=3)
     return figure
 
 

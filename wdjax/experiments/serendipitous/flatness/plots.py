@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wdjax.experiments.experiment import Arrays
-from wdjax.experiments.serendipitous.drawing import GUIDE, axes, legend, plain_ticks
 from wdjax.experiments.serendipitous.flatness.claims import decays, table
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend, panels, plain_ticks
 from wdjax.training import RunRecord
 
 ARMS = {"decay": "SGD with decay", "sphere": "on the sphere, at the same η_e"}
@@ -46,7 +46,7 @@ def _places(arrays: Arrays) -> np.ndarray:
 
 
 def _flatness(arrays: Arrays) -> Figure:
-    figure, (left, middle, right) = axes(3, width=4.2)
+    figure, (left, middle, right) = panels(1, 3, width=4.2, height=3.8)
     for ax, name, label in (
         (left, "sharpness", "sharpness on the unit sphere"),
         (middle, "test_error", "test error"),
@@ -57,7 +57,7 @@ def _flatness(arrays: Arrays) -> Figure:
     left.set_yscale("log")
     plain_ticks(left.yaxis)
     _headroom(middle)
-    legend(middle, loc="upper center")
+    legend(middle, "upper center")
     right.axhline(float(arrays["label_noise"]), **GUIDE)
     return figure
 
@@ -88,7 +88,7 @@ def _headroom(ax: Axes) -> None:
 
 
 def _rates(arrays: Arrays) -> Figure:
-    figure, (left, middle, right) = axes(3, width=4.2)
+    figure, (left, middle, right) = panels(1, 3, width=4.2, height=3.8)
     rates = table(arrays, "rate")
     left.scatter(np.broadcast_to(_places(arrays), rates.shape), rates, s=14, alpha=0.6)
     left.plot(_places(arrays), np.median(rates, axis=0))

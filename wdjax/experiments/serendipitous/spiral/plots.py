@@ -7,16 +7,14 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from wdjax import theory
 from wdjax.experiments.experiment import Arrays
-from wdjax.experiments.serendipitous.drawing import FREE as FREE_LINE
-from wdjax.experiments.serendipitous.drawing import GUIDE, axes, legend, plain_ticks
 from wdjax.experiments.serendipitous.spiral.claims import quarters
 from wdjax.experiments.serendipitous.spiral.config import DECAY, FREE
 from wdjax.experiments.serendipitous.spiral.pursuit import FOLLOWERS, LEADERS, SMOOTH
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, REFERENCE, legend, panels, plain_ticks, ticks_at
 from wdjax.training import RunRecord
 
 TURNS = 3.0
@@ -77,7 +75,7 @@ def _colours(arrays: Arrays) -> dict[float, tuple]:
 
 def _style(arrays: Arrays, run: Any) -> dict[str, Any]:
     if arrays["role"][run] == FREE:
-        return FREE_LINE
+        return REFERENCE
     colour = _colours(arrays)[float(arrays["weight_decay"][run])]
     return {"color": colour, "linewidth": 1.2}
 
@@ -87,7 +85,7 @@ def _label(arrays: Arrays, run: Any) -> str:
 
 
 def _spiral(arrays: Arrays) -> Figure:
-    figure, (left, right) = axes(2)
+    figure, (left, right) = panels(1, 2, width=4.6, height=3.8)
     _rounds(left, arrays)
     shown: set[str] = set()
     for run in np.argsort(arrays["weight_decay"], kind="stable"):
@@ -104,7 +102,7 @@ def _spiral(arrays: Arrays) -> Figure:
     right.set(xlabel="step", ylabel="‖w‖²", yscale="log")
     right.set_ylim(top=2.2 * arrays["squared_norm"].max())
     plain_ticks(right.yaxis)
-    legend(right, ncols=2, loc="upper right")
+    legend(right, "upper right", ncols=2)
     return figure
 
 
@@ -147,7 +145,7 @@ def _middle(decays: np.ndarray) -> float:
 
 
 def _slowing(arrays: Arrays) -> Figure:
-    figure, (left, right) = axes(2)
+    figure, (left, right) = panels(1, 2, width=4.6, height=3.8)
     free = arrays["role"] == FREE
     norm = np.sqrt(arrays["squared_norm"][free])
     gradient = np.sqrt(arrays["squared_gradient"][free])
@@ -167,12 +165,12 @@ def _slowing(arrays: Arrays) -> Figure:
     right.set(xlabel="step", ylabel="angle per step (rms), radians", yscale="log")
     right.set_ylim(top=2 * np.sqrt(arrays["squared_angle"][first].max()))
     plain_ticks(right.yaxis)
-    legend(right, ncols=2, loc="upper right")
+    legend(right, "upper right", ncols=2)
     return figure
 
 
 def _pursuit(arrays: Arrays) -> Figure:
-    figure, (left, middle, right) = axes(3, width=4.2)
+    figure, (left, middle, right) = panels(1, 3, width=4.2, height=3.8)
     product = float(arrays["learning_rate"]) * arrays["weight_decay"][arrays["chased"]]
     ends = np.array([product.min() / 1.5, product.max() * 1.5])
     for name, law, label in (
@@ -184,10 +182,8 @@ def _pursuit(arrays: Arrays) -> Figure:
         left.plot(ends, law, **GUIDE)
     left.set(xlabel="ηλ", ylabel="relative error of one step", xscale="log", yscale="log")
     left.set_ylim(top=0.5)
-    left.xaxis.set_major_locator(FixedLocator(list(np.unique(product))))
-    left.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    left.xaxis.set_minor_locator(NullLocator())
-    legend(left, loc="upper left")
+    ticks_at(left.xaxis, np.unique(product))
+    legend(left, "upper left")
     _paths(middle, arrays)
     mean = arrays["pursuit_loss"].mean(axis=1)
     ratios = mean[:, len(LEADERS) :] / mean[:, :1]
@@ -208,7 +204,7 @@ def _paths(ax: Axes, arrays: Arrays) -> None:
     for run in middle:
         alone = run == middle[0]
         way, label = arrays["pursuit_turned"][run, :, 0], "way of SGD" if alone else None
-        ax.plot(steps, way, label=label, **FREE_LINE)
+        ax.plot(steps, way, label=label, **REFERENCE)
         off = arrays["smooth_off"][run, :, SMOOTH.index("article")]
         label = "η/‖w‖², no kinks" if alone else None
         ax.plot(steps, off, ":", color="C0", label=label, linewidth=1.4)
@@ -219,4 +215,4 @@ def _paths(ax: Axes, arrays: Arrays) -> None:
             )
     ax.set(xlabel="step of the pursuit", ylabel="angle, radians", yscale="log")
     ax.set_ylim(top=1e7)
-    legend(ax, ncols=2, loc="upper left")
+    legend(ax, "upper left", ncols=2)

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from wdjax.experiments.experiment import Arrays
-from wdjax.experiments.serendipitous.drawing import GUIDE, axes, legend
 from wdjax.experiments.serendipitous.two_steps.claims import (
     length_ratio,
     predicted_ratio,
@@ -16,6 +14,7 @@ from wdjax.experiments.serendipitous.two_steps.claims import (
 )
 from wdjax.experiments.serendipitous.two_steps.quadratic import ratio
 from wdjax.report import Plot
+from wdjax.report.drawing import GUIDE, legend, panels, ticks_at
 from wdjax.training import RunRecord
 
 
@@ -35,7 +34,7 @@ def plots(record: RunRecord) -> Sequence[Plot]:
 
 
 def _ratios(arrays: Arrays) -> Figure:
-    figure, (left, middle, right) = axes(3, width=4.2)
+    figure, (left, middle, right) = panels(1, 3, width=4.2, height=3.8)
     _quadratic(left, arrays)
     found, error = variance_ratio(arrays)
     foretold, lengths = predicted_ratio(arrays), length_ratio(arrays)
@@ -57,11 +56,9 @@ def _ratios(arrays: Arrays) -> Figure:
     for ax, level in ((middle, 2.0), (right, 1.0)):
         ax.axhline(level, color="0.4", linestyle="--", linewidth=1)
         ax.set(xscale="log", xlabel="rate of the steps / η_e of the training")
-        ax.xaxis.set_major_locator(FixedLocator(list(arrays["multiple"])))
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        ax.xaxis.set_minor_locator(NullLocator())
+        ticks_at(ax.xaxis, arrays["multiple"])
         _room(ax)
-        legend(ax, loc="upper left")
+        legend(ax, "upper left")
     middle.set_ylabel("variance: one long step / two")
     right.set_ylabel("length of the path: one long step / two")
     return figure
@@ -76,7 +73,7 @@ def _quadratic(ax: Axes, arrays: Arrays) -> None:
     ax.axvline(2, **GUIDE)
     ax.set(xlabel="ηh (unstable right of the dotted line)", ylabel="variance: one long step / two")
     _room(ax)
-    legend(ax, loc="upper left")
+    legend(ax, "upper left")
 
 
 def _room(ax: Axes) -> None:
