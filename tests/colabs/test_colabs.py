@@ -60,13 +60,19 @@ def test_a_notebook_has_title_badge_install_cell_and_switch(name):
     assert any("FAST = False" in source for source in others)
 
 
+@pytest.fixture(scope="module")
+def compiled(tmp_path_factory):
+    """Where the notebooks keep what they compile: some run the same experiment."""
+    return tmp_path_factory.mktemp("compiled")
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_a_notebook_runs(name):
+def test_a_notebook_runs(name, compiled):
     found = notebook(name)
     # One device, float32, quick settings: as a reader's, not as these tests'.
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("JAX_", "XLA_"))}
     client = NotebookClient(found, timeout=ONE_CELL, resources={"metadata": {"path": ROOT}})
-    client.execute(env=kept | {"WDJAX_FAST": "1"})
+    client.execute(env=kept | {"WDJAX_FAST": "1", "JAX_COMPILATION_CACHE_DIR": str(compiled)})
     outputs = [output for cell in found.cells for output in cell.get("outputs", ())]
     assert not [output for output in outputs if output.get("name") == "stderr"]
     shown = [output["data"] for output in outputs if "data" in output]
