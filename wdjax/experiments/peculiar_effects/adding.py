@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import NamedSharding
 from jax.typing import ArrayLike
 
 from wdjax.data.addition import Sums, binary_addition
@@ -123,7 +124,7 @@ def train(runs: Runs, scheme: Scheme, session: Session, name: str) -> dict[str, 
     model = functools.partial(
         AdditionNetwork, scheme.width, scheme.blocks, normalise=scheme.normalise
     )
-    run_epoch = _compiled_epoch(model)
+    run_epoch = _compiled_epoch(model, over_devices(len(runs.seed)))
 
     def advance(epoch: int, state: State) -> tuple[State, PyTree]:
         return run_epoch(task, state, place(_rows(runs, scheme, epoch)), data)
@@ -176,14 +177,24 @@ def _initial(model: Callable[..., AdditionNetwork], runs: Runs) -> State:
     return jax.jit(lambda runs: jax.lax.map(one, runs))(runs)
 
 
-def _compiled_epoch(model: Callable[..., AdditionNetwork]) -> Callable[..., Any]:
-    def one_run(run: Runs, state: State, rows: jax.Array, data: Data):
+def _compiled_epoch(
+    model: Callable[..., AdditionNetwork], place: NamedSharding
+) -> Callable[..., Any]:
+    def one_run(given: tuple[Runs, State, jax.Array, Data]):
+        run, state, rows, data = given
         network = model(epsilon=run.epsilon)
         step = functools.partial(_step, network, _optimiser(run), data.train)
         state, measured = jax.lax.scan(step, state, rows)
         return state, _of_steps(measured) | _at_end(network, state, data)
 
-    return jax.jit(jax.vmap(one_run), donate_argnums=1)
+    def some_runs(*given):
+        # On a CPU one after the other: side by side, their weights and moments leave its caches.
+        together = None if jax.default_backend() == "cpu" else len(given[0].seed)
+        return jax.lax.map(one_run, given, batch_size=together)
+
+    spec = place.spec
+    on_each_device = jax.shard_map(some_runs, mesh=place.mesh, in_specs=spec, out_specs=spec)
+    return jax.jit(on_each_device, donate_argnums=1)
 
 
 def _step(
