@@ -1,5 +1,6 @@
 """The committed records: made by the default settings, and their verdicts follow from them."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -29,6 +30,20 @@ def test_there_is_a_record_of_the_default_run(name):
     assert {key: record.config[key] for key in plain} == plain
     assert record.source == EXPERIMENTS[name].source
     assert not record.note
+
+
+def test_a_default_run_takes_less_than_five_minutes_and_all_of_them_less_than_45():
+    seconds = {name: study.record.seconds for name, study in STUDIES.items()}
+    assert max(seconds.values()) < 5 * 60, seconds
+    assert sum(seconds.values()) < 45 * 60, seconds
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_cost_that_is_listed_is_that_of_the_record(name):
+    said = re.match(r"about (\d+) (second|minute)s? on two cores, ", EXPERIMENTS[name].cost)
+    assert said
+    seconds = int(said[1]) * {"second": 1, "minute": 60}[said[2]]
+    assert seconds / 1.5 <= STUDIES[name].record.seconds <= 1.5 * seconds
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

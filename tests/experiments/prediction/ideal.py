@@ -42,6 +42,7 @@ def ideal_arrays():
         "course_error": np.full(count, 0.01),
         "course_within": np.ones(count),
         "plain_course_error": np.full(count, 0.08),
+        "coarse_course_error": np.full(count, 0.06),
         "relaxation_time": time,
         "course_step": time,
         **_curves(time),

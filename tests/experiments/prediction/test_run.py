@@ -125,12 +125,16 @@ def test_predictions_are_given_what_was_measured(record):
         np.testing.assert_array_equal(lion[f"predicted_{name}"], lion[f"plain_{name}"])
 
 
-def test_with_the_moments_of_nearly_every_step_a_course_is_the_run(record):
-    # Of five steps' averages, in training that changes from step to step.
+def test_with_the_moments_of_every_step_a_course_is_the_run(record):
     for name in ("heavy-ball", "AdamW"):
         rows = of(record, name)
         assert rows["course_error"].max() < 0.05
         assert rows["plain_course_error"].max() > 2 * rows["course_error"].max()
+        # Averages of five steps are not the same.
+        assert np.all(rows["coarse_course_error"] != rows["course_error"])
+        assert rows["coarse_course_error"].max() < 0.05
+    rows = of(record, "Lion")
+    np.testing.assert_array_equal(rows["coarse_course_error"], rows["course_error"])
 
 
 def test_the_schedule_warms_up_and_ends_near_zero():

@@ -24,7 +24,7 @@ from wdjax.report import Plot
 from wdjax.report.drawing import GUIDE, legend_above, panels
 from wdjax.training import RunRecord, Session, Verdict
 
-COST = "about 4 minutes on two cores, 1 GB"
+COST = "about 5 minutes on two cores, 1 GB"
 LAST = 50  # epochs that an accuracy is the mean of
 FITS = 0.99  # train accuracy from which the training data count as fitted
 DIP = 0.05  # test accuracy by which a dip is below what is on either side

@@ -21,7 +21,7 @@ from wdjax.report import Plot
 from wdjax.report.drawing import GUIDE, legend_above, panels
 from wdjax.training import RunRecord, Session, Verdict
 
-COST = "about 1 minute on two cores, 1 GB"
+COST = "about 50 seconds on two cores, 1 GB"
 LOSS = 0.01  # mean squared error that has to be reached; chance has 0.125
 FASTER, SOME = 2.0, 1.2  # how many times fewer steps count as "by a lot", and as faster
 

@@ -5,7 +5,7 @@ angle per step, relaxation time and the course of the norm under a schedule are 
 theory; for SGD in its forms and for AdamW, given the measured second moments of the gradients.
 `claims` says what is a prediction, and what a check of the balance.
 
-Source: `wdjax.theory`. Cost: about 6 minutes on two cores, 1 GB. Command: `wdjax run prediction`.
+Source: `wdjax.theory`. Cost: about 4 minutes on two cores, 1 GB. Command: `wdjax run prediction`.
 """
 
 from wdjax.experiments.experiment import Experiment
@@ -19,7 +19,7 @@ PREDICTION = Experiment(
     article="",
     summary="theory against training: two models, six optimisers",
     source="wdjax.theory, after van Laarhoven (2017), Wan et al. (2020), Kosson et al. (2023)",
-    cost="about 6 minutes on two cores, 1 GB",
+    cost="about 4 minutes on two cores, 1 GB",
     default=Config(),
     quick=QUICK,
     measure=measure,

@@ -74,10 +74,13 @@ def rows(problem: Problem, method: Method, runs: Runs, config: Config) -> dict[s
     """Returns the arrays of one model with one optimiser, as `claims.Part` orders them."""
     groups = _groups(problem, method, config)
     seeds, count = len(config.seeds), len(groups)
-    said = plain = _followed(groups, groups[0].law, runs, config.window)
-    if method.given:
-        plain = _followed(groups, method.plain, runs, config.window)
-    tables = _equilibrium(groups, runs, config.window) | _course_errors(runs, said, plain)
+    said = _followed(groups, groups[0].law, runs, window=1)
+    tables = _equilibrium(groups, runs, config.window) | _course_errors(
+        runs,
+        said,
+        plain=_followed(groups, method.plain, runs, window=1),
+        coarse=_followed(groups, groups[0].law, runs, config.window),
+    )
     flat = {name: values.reshape(seeds * count) for name, values in tables.items()}
     curves = _relaxation(groups, runs, config) | _courses(runs, said)
     single = {name: values.astype(np.float32) for name, values in (flat | curves).items()}
@@ -193,14 +196,19 @@ def _relaxation(groups: list[Group], runs: Runs, config: Config) -> dict[str, np
     }
 
 
-def _course_errors(runs: Runs, said: np.ndarray, plain: np.ndarray) -> dict[str, np.ndarray]:
+def _course_errors(
+    runs: Runs, said: np.ndarray, plain: np.ndarray, coarse: np.ndarray
+) -> dict[str, np.ndarray]:
     """How far ‖w‖ along the schedule is from what is said, (seeds, groups)."""
     measured = np.sqrt(runs.scheduled.squared_norm).swapaxes(1, 2)
-    error = np.abs(said / measured - 1)
+    error, plain_error, coarse_error = (
+        np.abs(course / measured - 1) for course in (said, plain, coarse)
+    )
     return {
         "course_error": error.max(axis=-1),
         "course_within": np.mean(error <= COURSE, axis=-1),
-        "plain_course_error": np.abs(plain / measured - 1).max(axis=-1),
+        "plain_course_error": plain_error.max(axis=-1),
+        "coarse_course_error": coarse_error.max(axis=-1),
     }
 
 

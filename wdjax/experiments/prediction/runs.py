@@ -67,64 +67,37 @@ def schedule(config: Config) -> np.ndarray:
 
 
 def train(task: Task, problem: Problem, config: Config, session: Session, name: str) -> Runs:
-    """Trains steady and scheduled runs side by side, then steady ones, then steady and pushed ones.
+    """Trains the runs of all seeds: scheduled ones, and steady ones that are pushed when settled.
 
-    The pushed runs end earlier than the steady ones. Runs with the same seed start from the same
-    weights and see the same batches.
+    Runs with the same seed start from the same weights and see the same batches. Scheduled, steady
+    and pushed runs go one after the other, through one compiled program.
     """
-    half = len(config.seeds)
-    place, alone = over_devices(2 * half), over_devices(half)
+    place = over_devices(len(config.seeds))
     run_chunk = _compiled(task, problem)
+    begin = jax.jit(partial(_begin, task), out_shardings=place)
+    push = jax.jit(
+        jax.vmap(lambda state: pushed(state, problem.matrices, config.push)), out_shardings=place
+    )
 
-    def train_some(part: str, *where) -> tuple[TrainState, Series]:
+    def train_some(
+        part: str, states: TrainState, factors: np.ndarray, first: int
+    ) -> tuple[TrainState, Series]:
         watched = partial(session.loop, f"{name}-{part}")
-        return _train(run_chunk, problem, config, watched, *where)
+        return _train(run_chunk, problem, config, watched, states, factors, first)
 
-    begin = jax.jit(partial(_twice, task), out_shardings=place)
-    constant, scheduled = np.ones((half, config.scheduled)), np.tile(schedule(config), (half, 1))
-    states, first = train_some(
-        "first", begin(problem.start), np.concatenate([constant, scheduled]), 0
-    )
-    before = jax.tree.map(lambda values: values[:half], first)
-    keep_first = jax.jit(partial(_first, half))
-    states = jax.device_put(keep_first(states), alone)
-    if problem.settle > config.scheduled:
-        more = np.ones((half, problem.settle - config.scheduled))
-        states, before = train_some("settle", states, more, config.scheduled)
-    both = jax.device_put(jax.jit(partial(_pushed_beside, problem, config))(states), place)
-    both, second = train_some("pushed", both, np.ones((2 * half, config.pushed)), problem.settle)
-    steady = jax.tree.map(lambda values: values[:half], second)
-    if config.steps > config.pushed:
-        more = np.ones((half, config.steps - config.pushed))
-        states = jax.device_put(keep_first(both), alone)
-        _, third = train_some("measured", states, more, problem.settle + config.pushed)
-        steady = jax.tree.map(lambda *parts: np.concatenate(parts, axis=1), steady, third)
-    return Runs(
-        scheduled=jax.tree.map(lambda values: values[half:], first),
-        before=jax.tree.map(lambda values: values[:, -config.chunk :], before),
-        steady=steady,
-        pushed=jax.tree.map(lambda values: values[half:], second),
-    )
+    _, scheduled = train_some("scheduled", begin(problem.start), schedule(config), 0)
+    settled, before = train_some("settle", begin(problem.start), np.ones(problem.settle), 0)
+    # Before the steady runs go on: the program takes the memory of the states that it is given.
+    away = push(settled)
+    _, steady = train_some("steady", settled, np.ones(config.steps), problem.settle)
+    _, beside = train_some("pushed", away, np.ones(config.pushed), problem.settle)
+    last = jax.tree.map(lambda values: values[:, -config.chunk :], before)
+    return Runs(scheduled=scheduled, before=last, steady=steady, pushed=beside)
 
 
-def _twice(task: Task, start: TrainState) -> TrainState:
-    """The states of all seeds, with the optimiser's, and once more."""
-    opt_state = jax.vmap(task.optimiser(jnp.float32(1)).init)(start.params)
-    return _beside(start._replace(opt_state=opt_state), start._replace(opt_state=opt_state))
-
-
-def _first(count: int, states: TrainState) -> TrainState:
-    return jax.tree.map(lambda leaf: leaf[:count], states)
-
-
-def _pushed_beside(problem: Problem, config: Config, steady: TrainState) -> TrainState:
-    """The states, and beside them the same, pushed."""
-    push = jax.vmap(lambda state: pushed(state, problem.matrices, config.push))
-    return _beside(steady, push(steady))
-
-
-def _beside(one: TrainState, other: TrainState) -> TrainState:
-    return jax.tree.map(lambda *pair: jnp.concatenate(pair), one, other)
+def _begin(task: Task, start: TrainState) -> TrainState:
+    """The states of all seeds, with the optimiser's."""
+    return start._replace(opt_state=jax.vmap(task.optimiser(jnp.float32(1)).init)(start.params))
 
 
 def _compiled(task: Task, problem: Problem) -> Callable[..., tuple[TrainState, Series]]:
@@ -138,7 +111,7 @@ def _compiled(task: Task, problem: Problem) -> Callable[..., tuple[TrainState, S
 
         return jax.lax.scan(body, state, (factors, numbers, batches))
 
-    over_runs = jax.vmap(one_run, in_axes=(0, 0, None, 0, None, None))
+    over_runs = jax.vmap(one_run, in_axes=(0, None, None, 0, None, None))
     return jax.jit(over_runs, donate_argnums=0)
 
 
@@ -147,25 +120,24 @@ def _train(
     loop: Callable[..., tuple[TrainState, Series]],
     states: TrainState, factors: np.ndarray, first: int,
 ) -> tuple[TrainState, Series]:  # fmt: skip
-    seeds = np.resize(config.seeds, len(factors))
     inputs, targets = jnp.asarray(problem.inputs), jnp.asarray(problem.targets)
-    place = partial(jax.device_put, device=over_devices(len(seeds)))
+    place = partial(jax.device_put, device=over_devices(len(config.seeds)))
 
     def advance(index: int, states: TrainState) -> tuple[TrainState, Series]:
         start = index * config.chunk
         numbers = range(first + start, first + start + config.chunk)
         batches = np.stack(
             [
-                batch_indices(int(seed), numbers, len(problem.inputs), problem.batch_size)
-                for seed in seeds
+                batch_indices(seed, numbers, len(problem.inputs), problem.batch_size)
+                for seed in config.seeds
             ]
         )
-        now = factors[:, start : start + config.chunk].astype(np.float32)
-        return run_chunk(states, place(now), np.asarray(numbers), place(batches), inputs, targets)
+        now = factors[start : start + config.chunk].astype(np.float32)
+        return run_chunk(states, now, np.asarray(numbers), place(batches), inputs, targets)
 
-    states, chunks = loop(factors.shape[1] // config.chunk, advance, states)
+    states, chunks = loop(len(factors) // config.chunk, advance, states)
     joined = Series(*(np.concatenate(parts, axis=1) for parts in chunks))
-    _require_finite(joined, seeds)
+    _require_finite(joined, config.seeds)
     return states, joined
 
 
@@ -191,7 +163,7 @@ def _series(measures, matrices: tuple[str, ...]) -> Series:
     )
 
 
-def _require_finite(series: Series, seeds: np.ndarray) -> None:
+def _require_finite(series: Series, seeds: tuple[int, ...]) -> None:
     lost = np.flatnonzero(~np.all(np.isfinite(series.loss), axis=1))
     if lost.size:
         raise FloatingPointError(

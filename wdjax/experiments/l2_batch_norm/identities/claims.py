@@ -65,13 +65,13 @@ def batch_size(arrays: Arrays) -> Verdict:
     ample = float(logits[sizes >= TINY, 0].max())
     tiny = float(logits[sizes < TINY, 0].max()) if np.any(sizes < TINY) else 0.0
     outcome = graded(exact <= EXACT and ample <= LITTLE, exact <= EXACT)
-    listed = ", ".join(f"{size}: {off:.1e}" for size, off in zip(sizes, logits[:, 0], strict=True))
     return Verdict(
         of="batch size",
         claim="The invariance does not depend on the batch size, tiny batches perhaps excepted.",
         predicted=f"no change at ε = 0 for any size; below {LITTLE:g} from {TINY} images on",
         measured=(
-            f"{exact:.0e} at ε = {arrays['epsilons'][1]:.0e}; at the usual ε, by size: {listed}"
+            f"{exact:.0e} at ε = {arrays['epsilons'][1]:.0e}; at the usual ε, by size: "
+            f"{_listed(sizes, logits[:, 0])}"
         ),
         outcome=outcome,
         because=reason(outcome, EPSILON),
@@ -85,6 +85,9 @@ def identity(
     """The verdict on one identity of the network's gradients."""
     usual, exact = worst(arrays, f"network {name}")
     outcome = graded(exact <= EXACT and usual <= usual_most, exact <= EXACT)
+    sizes = arrays["batch_sizes"]
+    by_size = arrays[f"network {name}"].max(axis=2)
+    ample = by_size[sizes >= TINY].max(axis=0, initial=0.0)
     return Verdict(
         of=of,
         claim=claim,
@@ -92,11 +95,17 @@ def identity(
         measured=(
             f"{unit} at most {exact:.0e} at ε = {arrays['epsilons'][1]:.0e}, {usual:.1e} at "
             f"{arrays['epsilons'][0]:.0e}, over {arrays['scales'].size} scales from "
-            f"{arrays['scales'].min():g} to {arrays['scales'].max():g} and their inverses"
+            f"{arrays['scales'].min():g} to {arrays['scales'].max():g} and their inverses; at "
+            f"{arrays['epsilons'][0]:.0e} by batch size: {_listed(sizes, by_size[:, 0])}"
         ),
         outcome=outcome,
-        because=reason(outcome, EPSILON),
-        numbers=floats({"exact": exact, "usual": usual}),
+        because=reason(
+            outcome,
+            f"{EPSILON} Kernels that are c times smaller divide these variances by c², and the "
+            "smallest are those of the last layers in small batches. "
+            f"From {TINY} images on it is at most {ample[1]:.0e} and {ample[0]:.1e}.",
+        ),
+        numbers=floats({"exact": exact, "usual": usual, "ample": ample[0]}),
     )
 
 
@@ -339,3 +348,7 @@ CLAIMS: tuple[Callable[[Arrays], Verdict], ...] = (
 def check(arrays: Arrays) -> tuple[Verdict, ...]:
     """Judges all claims."""
     return tuple(claim(arrays) for claim in CLAIMS)
+
+
+def _listed(sizes: np.ndarray, values: np.ndarray) -> str:
+    return ", ".join(f"{size}: {off:.1e}" for size, off in zip(sizes, values, strict=True))

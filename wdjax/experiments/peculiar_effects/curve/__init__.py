@@ -18,7 +18,7 @@ from wdjax.experiments.peculiar_effects.curve.plots import plots
 from wdjax.experiments.peculiar_effects.curve.run import QUICK, Config, measure
 from wdjax.experiments.peculiar_effects.judging import SOURCE
 
-COST = "about 3 minutes on two cores, 1 GB"
+COST = "about 5 minutes on two cores, 1 GB"
 
 ADDITION_CURVE = Experiment(
     name="addition-curve",

@@ -19,7 +19,7 @@ from wdjax.experiments.peculiar_effects.instability.plots import plots
 from wdjax.experiments.peculiar_effects.instability.run import QUICK, Config, measure
 from wdjax.experiments.peculiar_effects.judging import SOURCE
 
-COST = "about 2 minutes on two cores, 1 GB"
+COST = "about 50 seconds on two cores, 1 GB"
 
 BATCH_NORM_INSTABILITY = Experiment(
     name="batch-norm-instability",

@@ -20,7 +20,7 @@ from wdjax.experiments.peculiar_effects.lambda_norm.claims import check
 from wdjax.experiments.peculiar_effects.lambda_norm.plots import plots
 from wdjax.experiments.peculiar_effects.lambda_norm.run import QUICK, Config, measure
 
-COST = "about 3 minutes on two cores, 1 GB"
+COST = "about 2 minutes on two cores, 1 GB"
 
 LAMBDA_NORM = Experiment(
     name="lambda-norm",

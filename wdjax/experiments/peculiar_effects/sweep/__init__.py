@@ -7,8 +7,9 @@ epochs, as published. How long the article trained for this figure it does not s
 λ = 0.1 end at 30,000 and 40,000 steps, the example command of its code at 5,000 epochs, 390,000
 steps. The default has a tenth of these.
 
-Command and cost: see `COST`. The default trains each published λ for 39,000 steps, and two of
-them with three seeds. All λ with three seeds, for 40,000 steps; and for all 5,000 epochs:
+Command and cost: see `COST`. The default trains each published λ for 39,000 steps, and one of
+them with three seeds; λ = 0.1 has three in `addition-curve`. All λ with three seeds, for 40,000
+steps; and for all 5,000 epochs:
 
     wdjax run addition-sweep --steps 40000 --seeds 3 4 5 --repeated 1e-3 3e-3 .01 .03 .1 .3 .6 1
     wdjax run addition-sweep --steps 390000
@@ -20,7 +21,7 @@ from wdjax.experiments.peculiar_effects.sweep.claims import check
 from wdjax.experiments.peculiar_effects.sweep.plots import plots
 from wdjax.experiments.peculiar_effects.sweep.run import QUICK, Config, measure
 
-COST = "about 7 minutes on two cores, 1 GB"
+COST = "about 5 minutes on two cores, 1 GB"
 
 ADDITION_SWEEP = Experiment(
     name="addition-sweep",

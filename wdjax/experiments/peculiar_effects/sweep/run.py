@@ -35,7 +35,7 @@ class Config:
     """
 
     weight_decays: tuple[float, ...] = tuple(AS_PUBLISHED)
-    repeated: tuple[float, ...] = (3e-3, 0.1)
+    repeated: tuple[float, ...] = (3e-3,)
     seeds: tuple[int, ...] = (0, 1, 2)
     steps: int = 39_000
     shuffle: bool = False
