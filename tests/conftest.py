@@ -20,6 +20,13 @@ settings.register_profile("wdjax", deadline=None, derandomize=True, max_examples
 settings.load_profile("wdjax")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def forgetting():
+    """What was traced and compiled goes with its module: a process that keeps all becomes slow."""
+    yield
+    jax.clear_caches()
+
+
 @pytest.fixture(autouse=True)
 def float64():
     with jax.enable_x64(True):
