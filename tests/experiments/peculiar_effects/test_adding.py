@@ -137,3 +137,12 @@ def test_batches_are_the_same_in_every_epoch_unless_shuffled():
 def test_the_data_of_the_record_are_those_of_the_first_run():
     runs = adding.grid((0.1,), (7,), noises=(0.1,))
     assert adding.checksum(runs)["sha256"] == binary_addition(7, noise=0.1).sha256()
+
+
+def test_runs_side_by_side_are_the_runs_one_after_the_other(monkeypatch):
+    runs, scheme = adding.grid((0.1, 1.0), (0, 1)), adding.Scheme(2, width=16)
+    alone = adding.train(runs, scheme, Session(), "alone")
+    monkeypatch.setattr(adding.jax, "default_backend", lambda: "gpu")
+    together = adding.train(runs, scheme, Session(), "together")
+    for name in ("loss", "norm_sum", "gradient_norm", "test_accuracy"):
+        np.testing.assert_allclose(together[name], alone[name], rtol=1e-3, err_msg=name)
