@@ -50,6 +50,7 @@ def input_scale():
     v, u = np.arange(-1, 2)[:, None], np.arange(-1, 2)  # learning rate and decay
     loss = np.array([np.exp(a * (x - u) ** 2 + 0.3 * (v - u - 0.1) ** 2) for a in (1.0, 0.45)])
     loss = np.tile(loss[None, :, None, ..., None], (2, 1, 2, 1, 1, 1, 2))
+    loss[:, :, :, 1:3] *= 1.1  # small inputs are worse whatever is tuned
     trained = np.where(x == -1, 2.0, 1.0)[..., None] * np.ones_like(loss)
     loss[:, 0, 0, 3, -1, 0] = np.nan  # with the largest η, runs are lost
     names = [f"{o}, {n}" for o in scale.OPTIMISERS for n in ("first layer", "unchanged")]
@@ -81,7 +82,7 @@ def strong_decay():
         "step": np.array([0, 10, 20, 30]),
         "decay": np.array([0, 1e-3, 5e-3, 0.1]),
         "signal": np.stack([signal, np.ones_like(signal)]),
-        "train_accuracy": np.stack([np.stack([quick, quick, late, late])] * 2),
+        "train_accuracy": np.stack([[quick, quick, late, late], [quick] * 4]),
         "test_accuracy": np.ones((2, 4, 4)),
         "last_test_accuracy": np.stack([accuracy, np.ones_like(accuracy)]),
     }

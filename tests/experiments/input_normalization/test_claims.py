@@ -5,7 +5,7 @@ import pytest
 
 from tests.experiments.input_normalization import ideal
 from wdjax.experiments.input_normalization import ARTICLE, EXPERIMENTS
-from wdjax.experiments.input_normalization.input_scale.reading import best_scales
+from wdjax.experiments.input_normalization.input_scale.reading import best_scales, losses
 from wdjax.experiments.input_normalization.muted_activations.config import (
     EXAMPLE_1,
     EXAMPLE_2,
@@ -102,6 +102,11 @@ def without_norm_only(arrays):
     arrays["test_loss"][:, :, 1] = 1.0
 
 
+def raised_loss(value, seeds=np.s_[:]):
+    """The loss of the second example with the larger learning rate."""
+    return of_arm(put, "last_loss", value, MIN_MAX, EXAMPLE_2, raised=True, seeds=seeds)
+
+
 MUTED = [
     (0, put("norm", 0.9), FAILS),
     (0, put("norm", 3.0, np.s_[:2, -1]), IN_PART),
@@ -114,15 +119,23 @@ MUTED = [
     (4, of_arm(put, "last_loss", 0.15, STANDARD, 0.0), FAILS),
     (5, of_arm(put, "last_norm", 0.95, STANDARD, EXAMPLE_1), IN_PART),
     (5, of_arm(put, "last_norm", 0.999, STANDARD, EXAMPLE_1), FAILS),
+    (5, of_arm(put, "norm", 0.95, STANDARD, EXAMPLE_1, seeds=-1), IN_PART),
+    (5, of_arm(put, "norm", 1.0, STANDARD, EXAMPLE_1, seeds=-1), FAILS),
     (6, of_arm(put, "last_loss", 0.092, STANDARD, EXAMPLE_1), IN_PART),
-    (6, of_arm(put, "last_loss", 0.0899, STANDARD, EXAMPLE_1), FAILS),
-    (6, of_arm(put, "last_loss", 0.08, STANDARD, EXAMPLE_1, seeds=np.s_[:1]), FAILS),
-    (7, of_arm(put, "last_norm", 0.52, MIN_MAX, EXAMPLE_2), IN_PART),
-    (7, of_arm(put, "last_norm", 0.501, MIN_MAX, EXAMPLE_2), FAILS),
-    (8, put("active", 0.5), IN_PART),
-    (8, all_of(put("active", 0.5), put("last_loss", 0.1)), FAILS),
-    (9, of_arm(put, "last_loss", 0.085, MIN_MAX, EXAMPLE_2, seeds=np.s_[:3]), IN_PART),
-    (9, of_arm(put, "last_loss", 0.085, MIN_MAX, EXAMPLE_2), FAILS),
+    (6, of_arm(put, "last_loss", 0.09, STANDARD, EXAMPLE_1), FAILS),
+    (6, of_arm(put, "last_loss", 0.17, MIN_MAX, EXAMPLE_1), FAILS),
+    (7, of_arm(put, "last_loss", 0.092, STANDARD, EXAMPLE_1), IN_PART),
+    (7, of_arm(put, "last_loss", 0.0899, STANDARD, EXAMPLE_1), FAILS),
+    (7, of_arm(put, "last_loss", 0.08, STANDARD, EXAMPLE_1, seeds=np.s_[:1]), FAILS),
+    (8, of_arm(put, "last_loss", 0.163, MIN_MAX, EXAMPLE_1), IN_PART),
+    (8, of_arm(put, "last_loss", 0.17, MIN_MAX, EXAMPLE_1), FAILS),
+    (9, of_arm(put, "last_norm", 0.52, MIN_MAX, EXAMPLE_2), IN_PART),
+    (9, of_arm(put, "last_norm", 0.501, MIN_MAX, EXAMPLE_2), FAILS),
+    (10, put("active", 0.5), IN_PART),
+    (10, all_of(put("active", 0.5), put("last_loss", 0.1)), FAILS),
+    (11, raised_loss(0.15, np.s_[:2]), IN_PART),
+    (11, raised_loss(0.15), FAILS),
+    (11, all_of(raised_loss(0.15, np.s_[:1]), put("last_loss", 0.085, np.s_[:-9])), FAILS),
 ]
 SCALE = [
     (0, put("law_difference", 1e-6, 2), FAILS),
@@ -138,21 +151,55 @@ SCALE = [
     (5, put("train_loss", 1.0), FAILS),
     (6, in_table(0, flat(4)), IN_PART),
     (6, flat(4), FAILS),
+    (6, put("test_loss", 0.5, np.s_[:, :, 0, 3, 0, 0]), IN_PART),
     (7, times("test_loss", 1.2, np.s_[:, 1, :, 4]), IN_PART),
+    (7, times("test_loss", 3.0, np.s_[0, 1, :, 4]), IN_PART),
+    (
+        7,
+        all_of(
+            times("test_loss", 3.0, np.s_[0, 1, :, 4]),
+            times("test_loss", 1.2, np.s_[1, 1, :, 4]),
+        ),
+        FAILS,
+    ),
     (7, times("test_loss", 3.0, np.s_[:, 1, :, 4]), FAILS),
     (8, in_table(0, flat(4)), IN_PART),
     (8, flat(4), FAILS),
+    (9, in_table(0, flat(3)), IN_PART),
+    (9, flat(3), FAILS),
 ]
 STRONG = [
     (0, put("signal", 0.9, np.s_[0, 2]), IN_PART),
     (0, put("signal", 1.0), FAILS),
     (1, put("train_accuracy", 0.99, np.s_[:, 2]), IN_PART),
     (1, put("train_accuracy", 0.99, np.s_[..., 1:]), FAILS),
+    (
+        1,
+        all_of(put("train_accuracy", 0.99, np.s_[:, 2]), put("train_accuracy", 0.1, np.s_[:, 3])),
+        FAILS,
+    ),
+    (1, put("train_accuracy", 0.1, np.s_[:, 2:]), FAILS),
     (2, put("signal", 1.2, np.s_[0, 1, :, 0]), IN_PART),
     (2, put("signal", 1.0), FAILS),
     (3, put("last_test_accuracy", 0.95, np.s_[0, 2]), IN_PART),
     (3, put("last_test_accuracy", 0.95), FAILS),
     (3, put("signal", 1.0), FAILS),
+    (3, put("last_test_accuracy", 0.9, np.s_[1, 2]), IN_PART),
+    (3, put("last_test_accuracy", 0.0, np.s_[1, 2:]), FAILS),
+    (3, put("signal", 0.1, np.s_[1, 2:]), FAILS),
+    (
+        3,
+        all_of(
+            put("last_test_accuracy", 0.945, np.s_[0, 2]),
+            put("last_test_accuracy", 0.9, np.s_[1, :2]),
+        ),
+        IN_PART,
+    ),
+    (4, put("train_accuracy", 0.99, np.s_[0, 2]), IN_PART),
+    (4, put("train_accuracy", 0.99, np.s_[0, 2:]), FAILS),
+    (4, put("train_accuracy", 0.1, np.s_[1, 2:]), FAILS),
+    (4, put("signal", 1.0), FAILS),
+    (4, put("signal", 0.1, np.s_[1, 2:]), FAILS),
 ]
 ADAPTIVE = [
     (0, put("last_signal", 0.2, np.s_[2, ..., 2, :]), FAILS),
@@ -187,10 +234,51 @@ def test_a_claim_falls_when_it_is_not_borne_out(name, claim, spoil, outcome):
 )
 def test_rescaling_can_do_its_part_in_most_settings(claim, name, where):
     arrays = ideal.adaptive_scaling()
-    for repeated in ("last_signal", "last_test_accuracy", "effective_rate"):
-        arrays[repeated] = np.repeat(arrays[repeated], 4, axis=2)
+    repeat(arrays, "rate", 4)
     arrays[name][where] = 0.1
     assert CHECKS["adaptive-scaling"](arrays)[claim].outcome == IN_PART
+
+
+def repeat(arrays, name, count):
+    """The same with so many gains or learning rates of the inputs that are rescaled."""
+    arrays[name] = np.repeat(arrays[name], count)
+    for many, values in arrays.items():
+        if values.ndim > 2:
+            arrays[many] = np.repeat(values, count, axis={"gain": 1, "rate": 2}[name])
+
+
+@pytest.mark.parametrize(("name", "outcome"), [("gain", IN_PART), ("rate", FAILS)])
+def test_rescaling_is_worth_it_at_one_gain_but_at_every_learning_rate(name, outcome):
+    arrays = ideal.adaptive_scaling()
+    repeat(arrays, name, 2)
+    arrays["last_test_accuracy"][0][{"gain": np.s_[1], "rate": np.s_[:, 1]}[name]] = 0.96
+    assert CHECKS["adaptive-scaling"](arrays)[2].outcome == outcome
+
+
+def test_rescaling_is_not_worth_it_by_chance():
+    arrays = ideal.adaptive_scaling()
+    arrays["last_test_accuracy"][0] = 0.96
+    arrays["last_test_accuracy"][0, ..., -1, 1:] = [0.96, 0.7]
+    assert CHECKS["adaptive-scaling"](arrays)[2].outcome == FAILS
+
+
+def test_which_of_rate_and_decay_is_tuned_alone_is_chosen_before_it_is_judged():
+    arrays = ideal.input_scale()
+    arrays["test_loss"][:, :, 0, [2, 4], :, 1, 1] = 0.9
+    assert CHECKS["input-scale"](arrays)[8].outcome == HOLDS
+
+
+def test_a_loss_is_a_bound_where_a_judging_run_diverged():
+    arrays = ideal.input_scale()
+    arrays["test_loss"][0, 0, 0, 3, 0, 0] = [np.nan, 1.0]
+    arrays["test_loss"][0, 0, 0, 3, 0, 1] = [1.0, np.nan]
+    np.testing.assert_array_equal(losses(arrays).bound[0, 0, 0, 3, 0], [False, True, False])
+
+
+def test_where_nothing_is_learnt_convergence_is_more_difficult():
+    arrays = ideal.strong_decay()
+    arrays["train_accuracy"][0, 3] = 0.1
+    assert CHECKS["strong-decay"](arrays)[4].outcome == HOLDS
 
 
 def test_the_best_scale_is_where_the_loss_has_its_minimum():

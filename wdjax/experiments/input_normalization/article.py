@@ -54,17 +54,18 @@ ARTICLE = Article(
         ),
         Claim(
             "N8",
-            "A weakened signal makes learning less effective.",
+            "A weakened signal makes learning less effective and convergence more difficult.",
             "third paragraph",
         ),
         Claim(
             "N9",
-            "Small weights together with small inputs shut ReLU units down.",
+            "That is particularly so with activations like ReLU: small weights together with small "
+            "inputs shut their units down.",
             "third paragraph",
         ),
         Claim(
             "N10",
-            "SGD with weight decay is w ← w − η∇L − λw, as the code that follows runs it.",
+            "SGD with weight decay is w ← w − η∇L − λw.",
             "the update rule after the third paragraph",
         ),
         Claim(
@@ -83,6 +84,11 @@ ARTICLE = Article(
             _EXAMPLE_1,
         ),
         Claim(
+            "N25",
+            "With a decay of 1e-3 the initial scaling of the inputs becomes less appropriate.",
+            _EXAMPLE_1,
+        ),
+        Claim(
             "N14",
             "A decay of 1e-3 drives the weights much closer to zero than they began.",
             _EXAMPLE_1,
@@ -91,6 +97,11 @@ ARTICLE = Article(
             "N15",
             "That decay slows convergence and may end in a worse result than less or none.",
             _EXAMPLE_1,
+        ),
+        Claim(
+            "N26",
+            "Min-max scaling might seem better suited to a more limited range of weights.",
+            _EXAMPLE_2,
         ),
         Claim(
             "N16",
@@ -105,7 +116,13 @@ ARTICLE = Article(
         ),
         Claim(
             "N18",
-            "With min-max scaling it may converge only if the learning rate is raised a lot.",
+            "With min-max scaling it may converge if the learning rate is significantly increased.",
+            _EXAMPLE_2,
+        ),
+        Claim(
+            "N27",
+            "It is necessary to normalise so that inputs times weights are not consistently very "
+            "close to zero.",
             _EXAMPLE_2,
         ),
         Claim(
@@ -125,7 +142,7 @@ ARTICLE = Article(
         ),
         Claim(
             "N22",
-            "Adaptive methods such as Adam are less sensitive to a fixed scale.",
+            "Adaptive methods such as Adam or RMSprop tend to be less sensitive to a fixed scale.",
             _END,
         ),
         Claim(

@@ -4,6 +4,7 @@ from wdjax.experiments.experiment import Arrays
 from wdjax.experiments.input_normalization.input_scale.rate_claims import (
     adaptive,
     only_one,
+    other_inputs,
     raised_rate,
     rate_after_decay,
     small_inputs,
@@ -26,6 +27,7 @@ CLAIMS = (
     rate_after_decay,
     adaptive,
     only_one,
+    other_inputs,
 )
 
 

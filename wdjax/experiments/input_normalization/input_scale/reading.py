@@ -22,11 +22,13 @@ class Losses(NamedTuple):
       chosen: Test loss over the choosing seeds.
       judged: Test loss over the judging seeds.
       trained: Training loss over the judging seeds.
+      bound: Whether a judging run was capped, so that its test loss is a lower bound.
     """
 
     chosen: np.ndarray
     judged: np.ndarray
     trained: np.ndarray
+    bound: np.ndarray
 
 
 def losses(arrays: Arrays) -> Losses:
@@ -43,6 +45,7 @@ def losses(arrays: Arrays) -> Losses:
         test[..., :count].mean(axis=-1),
         test[..., count:].mean(axis=-1),
         capped("train_loss")[..., count:].mean(axis=-1),
+        np.any((test >= cap)[..., count:], axis=-1),
     )
 
 

@@ -2,6 +2,11 @@
 
 The rules were written before the run with the default seeds. "Much", "slower" and "mostly" are not
 numbers; the limits below say what they are taken to mean, generously where in doubt.
+
+When the record was known, two were changed and two added. That weights get closer to zero than
+they began was asked against the end of a run without decay alone; it is now against the start too.
+That a larger rate makes the second example converge had to be so *only* then, which the article
+does not say. Whether another normalisation becomes better or worse was not asked.
 """
 
 import numpy as np
@@ -19,6 +24,7 @@ from wdjax.experiments.input_normalization.muted_activations.config import (
     TORCH,
 )
 from wdjax.experiments.input_normalization.muted_activations.reading import (
+    against_min_max,
     arm,
     covered,
     kept,
@@ -94,13 +100,13 @@ def relus(arrays: Arrays) -> Verdict:
     by_decay = bool(active[muted] <= active[0] / 2)
     return verdict(
         "N9",
-        "Small weights together with small inputs shut ReLU units down.",
+        "Small weights together with small inputs shut units down, particularly with ReLU.",
         predicted="none is: ReLU(cz) = c ReLU(z) for c > 0, so no scale changes which are active; "
         "with biases, tiny inputs leave the sign of the bias, one half",
         measured=f"inputs {SHRINKING[-1]:g} times as large: {with_bias[0]:.1%} of the units active "
         f"become {with_bias[-1]:.1%} (without biases {without[0]:.1%} stay {without[-1]:.1%}); "
         f"decay that halves their signal (λ = {decays[muted]:g}): {active[0]:.1%} become "
-        f"{active[muted]:.1%}",
+        f"{active[muted]:.1%}. No other activation was compared with ReLU",
         outcome=graded(by_inputs and by_decay, by_inputs or by_decay),
         because="ReLU is positively homogeneous: a small signal comes out small, not zero. What "
         "does shut units down is their bias, not the scale of inputs and weights.",
@@ -119,15 +125,15 @@ def printed_rule(arrays: Arrays) -> Verdict:
     same = abs(ratio - 1) <= AGREE
     return verdict(
         "N10",
-        "w ← w − η∇L − λw is what the code of the article does.",
+        "Beyond the article: its printed rule w ← w − η∇L − λw is what its code runs.",
         predicted=f"the code takes ηλ of w in a step, the printed rule λ: {1 / rate:g} times as "
         f"much, so {1 - (1 - EXAMPLE_1) ** epochs:.1%} over the run against "
         f"{1 - kept(arrays, EXAMPLE_1):.2%}",
         measured=f"at λ = {EXAMPLE_1:g} the printed rule ends with weights {percent(ratio)} from "
         "the code's",
         outcome=graded(same, False),
-        because="PyTorch's SGD adds λw to the gradient and multiplies both by η. A λ of one "
-        "convention means another strength in the other.",
+        because="PyTorch's SGD adds λw to the gradient and multiplies both by η. Both are SGD with "
+        "weight decay, but a λ of one convention means another strength in the other.",
         ratio=ratio,
     )
 
@@ -150,23 +156,74 @@ def standard_works(arrays: Arrays) -> Verdict:
 
 
 def much_smaller(arrays: Arrays) -> Verdict:
-    """What a decay of 1e-3 does to the weights of example 1."""
+    """What a decay of 1e-3 does to the weights of example 1, against their start and no decay."""
     ends = [arrays["last_norm"][arm(arrays, STANDARD, decay)] for decay in (EXAMPLE_1, NONE)]
     ratio = float(np.median(ends[0] / ends[1]))
+    norms = [arrays["norm"][arm(arrays, scaling, EXAMPLE_1)] for scaling in (STANDARD, MIN_MAX)]
+    of_start = [float(norm[-1] / norm[0]) for norm in norms]
     alone = kept(arrays, EXAMPLE_1)
     needed = float((1 - 0.5 ** (1 / arrays["epochs"])) / arrays["learning_rate"])
+    left = max(ratio, of_start[0])
     return verdict(
         "N14",
         "A decay of 1e-3 drives the weights much closer to zero than they began.",
         predicted=f"decay alone: (1 − ηλ)^{arrays['epochs']} = {alone:.5f}, so {percent(alone)}",
-        measured=f"‖w‖ {percent(ratio)} against the same run without decay (median of "
-        f"{len(ends[0])} seeds); to halve the weights within the run takes λ = {needed:.2f}",
-        outcome=graded(ratio <= 1 - MUCH, ratio <= 1 - A_LITTLE),
+        measured=f"‖w‖ {percent(of_start[0])} against its start (with min-max inputs "
+        f"{percent(of_start[1])}), {percent(ratio)} against the same run without decay (medians of "
+        f"{len(ends[0])} seeds); to halve the weights within the run takes λ = "
+        f"{needed:.2f}",
+        outcome=graded(left <= 1 - MUCH, left <= 1 - A_LITTLE),
         because="The run is a hundred steps and ηλ is 1e-5: decay has no time to act. What it "
         "needs is 1/(ηλ), 100,000 steps.",
+        of_start=of_start[0],
         ratio=ratio,
         alone=alone,
         needed=needed,
+    )
+
+
+def less_appropriate(arrays: Arrays) -> Verdict:
+    """Whether standardised inputs lose against min-max inputs by a decay of 1e-3."""
+    ratios = against_min_max(arrays)
+    decays = np.unique(arrays["decay"])
+    before, after = (float(ratios[decays == decay][0]) for decay in (NONE, EXAMPLE_1))
+    change = after / before
+    return verdict(
+        "N25",
+        "With a decay of 1e-3 the initial, standard scaling becomes less appropriate.",
+        predicted=f"what is visible: against min-max inputs at the same decay, a loss that rises "
+        f"by {SLOWER:.0%}",
+        measured=f"loss with standardised inputs over that with min-max ones (medians): "
+        f"{before:.4f} without decay, {after:.4f} at λ = {EXAMPLE_1:g}, so {percent(change)} "
+        f"({ratios[-1]:.3f} at λ = {decays[-1]:g})",
+        outcome=graded(change >= 1 + SLOWER, change >= 1 + HARDLY),
+        because="So weak a decay takes too little of the weights within the run to ask for another "
+        "scale of the inputs.",
+        change=change,
+    )
+
+
+def suits_small_weights(arrays: Arrays) -> Verdict:
+    """Whether min-max inputs gain on standardised ones where decay has limited the weights."""
+    chosen = sweep(arrays, STANDARD)
+    norms = arrays["norm"][chosen, -1]
+    halved = int(np.argmax(norms <= norms[0] / 2))
+    ratios = 1 / against_min_max(arrays)
+    change = float(ratios[halved] / ratios[0])
+    return verdict(
+        "N26",
+        "Min-max scaling may seem better suited to a more limited range of weights.",
+        predicted="no: min-max inputs are the smaller ones, so they need larger weights; against "
+        f"standardised inputs their loss falls by {SLOWER:.0%} if it is so",
+        measured=f"loss with min-max inputs over that with standardised ones (medians): "
+        f"{ratios[0]:.3f} without decay, {ratios[halved]:.3f} where decay first halves the weights "
+        f"(λ = {arrays['decay'][chosen[halved]]:g}), so {percent(change)}",
+        outcome=graded(change <= 1 - SLOWER, change <= 1 - HARDLY),
+        because="Limiting the weights takes from what min-max inputs have over standardised ones."
+        if change > 1
+        else "Limiting the weights changes little between the two.",
+        change=change,
+        halved=ratios[halved],
     )
 
 
@@ -180,7 +237,7 @@ def slower(arrays: Arrays) -> Verdict:
         "N15",
         "That decay slows convergence and may end in a worse result.",
         predicted=f"what is visible: a loss at least {SLOWER:.0%} higher in nearly all runs",
-        measured=f"loss {percent(change)} (median), higher with {worse:.0%} of the seeds; the "
+        measured=f"loss {percent(change)} (median), higher with {worse:.1%} of the seeds; the "
         f"median course is {epochs_behind:+.2f} epochs behind at its end".replace("-", "−"),
         outcome=graded(
             change >= 1 + SLOWER and worse >= 0.95, change >= 1 + HARDLY and worse >= 0.95
@@ -215,7 +272,7 @@ def mostly_zero(arrays: Arrays) -> Verdict:
     """Whether the ReLUs of example 2 mostly put out zero, and it learns less."""
     second, first = arm(arrays, MIN_MAX, EXAMPLE_2), arm(arrays, STANDARD, EXAMPLE_1)
     zeros = 1 - arrays["active"][second, [0, -1]]
-    dead = arrays["dead"][second, -1]
+    dead, other = arrays["dead"][[second, first], -1]
     loss = float(np.median(arrays["last_loss"][second] / arrays["last_loss"][first]))
     many, worse = bool(zeros.max() >= MOSTLY), loss >= 1 + MUCH
     return verdict(
@@ -224,34 +281,42 @@ def mostly_zero(arrays: Arrays) -> Verdict:
         predicted="weights of random sign leave half of the units active; inputs between 0 and 1 "
         "do not change that",
         measured=f"{zeros[0]:.1%} of their outputs are zero at the start and {zeros[1]:.1%} at "
-        f"the end, {dead:.0%} of the units for all examples (medians); loss {percent(loss)} "
-        "against example 1",
+        f"the end, {dead:.0%} of the units for all examples, against {other:.0%} in example 1 "
+        f"(medians); loss {percent(loss)} against example 1",
         outcome=graded(many and worse, many or worse),
-        because="No scale of the inputs changes the sign of what comes before a ReLU.",
+        because="No scale of the inputs changes the sign of what comes before a ReLU."
+        + (
+            " Their offset does: min-max inputs are all of one sign, which likely is why more "
+            "units are off for all of them. Likely as many are always on, as the share of zeros "
+            "stays."
+            if dead > other
+            else ""
+        ),
         zeros=zeros.max(),
         dead=dead,
+        dead_in_example_1=other,
         loss=loss,
     )
 
 
-def needs_a_larger_rate(arrays: Arrays) -> Verdict:
-    """Whether example 2 converges only with a larger learning rate."""
-    shares = [
-        float(np.mean(covered(arrays, arm(arrays, MIN_MAX, EXAMPLE_2, raised=raised)) >= WAY))
-        for raised in (False, True)
-    ]
-    needs = shares[0] < 0.5 and shares[1] >= WAY
+def may_converge(arrays: Arrays) -> Verdict:
+    """Whether example 2 converges with a larger learning rate."""
+    printed, raised = (
+        float(np.mean(covered(arrays, arm(arrays, MIN_MAX, EXAMPLE_2, raised=larger)) >= WAY))
+        for larger in (False, True)
+    )
+    no_worse = raised >= printed
     return verdict(
         "N18",
-        "Example 2 may converge only if the learning rate is raised a lot.",
-        predicted=f"η = {arrays['learning_rate']:g} leaves most seeds short of {WAY:.0%} of the "
-        f"way to the variance of the targets, η = {arrays['raised_rate']:g} does not",
-        measured=f"{shares[0]:.0%} of the seeds get there with the first, {shares[1]:.0%} with "
-        "the second",
-        outcome=graded(needs, shares[1] >= shares[0] + 0.1),
-        because="Most runs converge as they are; a larger rate only brings the rest there too.",
-        as_printed=shares[0],
-        raised=shares[1],
+        "Example 2 may converge if the learning rate is significantly increased.",
+        predicted=f"η = {arrays['raised_rate']:g} brings nearly all seeds {WAY:.0%} of the way to "
+        "the variance of the targets",
+        measured=f"{raised:.0%} of the seeds get there; but so do {printed:.0%} with η = "
+        f"{arrays['learning_rate']:g}, as it is printed: for most the increase is not needed",
+        outcome=graded(no_worse and raised >= WAY, no_worse and raised >= 0.5),
+        because="A larger rate brings too few of the runs there.",
+        as_printed=printed,
+        raised=raised,
     )
 
 
@@ -262,10 +327,12 @@ CLAIMS = (
     printed_rule,
     standard_works,
     much_smaller,
+    less_appropriate,
     slower,
+    suits_small_weights,
     larger_weights,
     mostly_zero,
-    needs_a_larger_rate,
+    may_converge,
 )
 
 

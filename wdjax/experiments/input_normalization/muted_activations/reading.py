@@ -3,7 +3,11 @@
 import numpy as np
 
 from wdjax.experiments.experiment import Arrays
-from wdjax.experiments.input_normalization.muted_activations.config import TORCH
+from wdjax.experiments.input_normalization.muted_activations.config import (
+    MIN_MAX,
+    STANDARD,
+    TORCH,
+)
 
 
 def arm(arrays: Arrays, scaling: str, decay: float, rule: str = TORCH, raised: bool = False) -> int:
@@ -22,6 +26,12 @@ def sweep(arrays: Arrays, scaling: str) -> np.ndarray:
     """Returns the settings of one scaling as the code runs them, in the order of λ."""
     decays = np.unique(arrays["decay"])
     return np.array([arm(arrays, scaling, decay) for decay in decays])
+
+
+def against_min_max(arrays: Arrays) -> np.ndarray:
+    """Returns the loss with standardised inputs over that with min-max ones, per λ (medians)."""
+    standard, min_max = (arrays["last_loss"][sweep(arrays, s)] for s in (STANDARD, MIN_MAX))
+    return np.median(standard / min_max, axis=1)
 
 
 def kept(arrays: Arrays, decay: float) -> float:
