@@ -71,8 +71,8 @@ def decay_grid(power=0.0):
         strong = np.where(decays[None] > 10 * center[:, None], -0.3, 0.0)
         level = 0.8 + hill + strong - (0.03 if o == 0 else 0.0)
         if o == 0:  # Adam+L2 has its hill at another λ
-            level = np.roll(level, -2, axis=1)
-            level[:, 0] = 0.77
+            level = np.roll(level, 2, axis=1)
+            level[:, :3] = 0.77
         accuracy[:, o] = level
     norms = np.exp(-0.3 * np.arange(len(decays)))[:, None] * np.ones(12)
     norms[0] = np.linspace(1.0, 2.0, 12)
@@ -85,7 +85,7 @@ def decay_grid(power=0.0):
         "validation": accuracy,
         "train": np.broadcast_to(1 - 0.5 * strength, shape),
         "memorised": np.broadcast_to(np.where(decays > 0, 0.1, 0.98), shape),
-        "loss": np.zeros(shape),
+        "loss": 1 - accuracy + noise,
         "norms": np.broadcast_to(norms, (2, 3, 5, len(decays), 12)),
     }
 
@@ -107,6 +107,8 @@ def bias_variance():
         "decay": np.stack([np.append(0.0, 10.0 ** np.arange(-3, 5))] * 3),
         "noise": np.array([0.25, 1.0]),
         "informative": np.asarray(15),
+        "alike": np.asarray(3),
+        "freedom": np.ones((sets, 1)) * 30 * np.exp(-0.4 * place),
         "many_irrelevant": np.array([0, 15, 50]),
         "many_risk": np.stack([np.stack([[1 + gain, 1.0, 2.0]] * sets) for gain in (0.1, 0.5, 3.0)])
         + 1e-3 * np.arange(sets)[None, :, None],
@@ -119,6 +121,7 @@ def bias_variance():
         "held_error": risk,
         "norm": falling,
         "spread": rising + 1e-3 * np.arange(sets)[:, None],
+        "spread_alike": np.minimum(rising, 3.0) + 1e-3 * np.arange(sets)[:, None],
         "irrelevant": falling**2,
         "shaken": falling**2,
         "output": falling**0.5,

@@ -100,6 +100,17 @@ def test_decay_rates_are_recovered_where_little_and_where_much_decays(arrays):
     np.testing.assert_allclose(claims.decay_rates(arrays), expected, rtol=1e-9)
 
 
+def test_decay_through_momentum_lags_as_a_literal_run_does():
+    rates = np.array([1e-4, 1e-3, 1e-2])
+    w, m, norms = np.ones(3), np.zeros(3), []
+    for _ in range(500):
+        m = 0.9 * m + 0.1 * w
+        w = w - rates * m
+        norms.append(w)
+    found = np.log(norms[299] / norms[499]) / 200
+    np.testing.assert_allclose(claims.lagging_rates(rates), found, rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", quadratics.OPTIMISERS)
 def test_the_optimisers_are_the_ones_of_the_article(name):
     """Literal Adam with λw in the gradient, and Adam with decay beside it."""

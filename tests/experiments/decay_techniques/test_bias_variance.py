@@ -56,6 +56,11 @@ def only_rises(arrays):
         (claims.noisy, only_rises, FAILS),
         (claims.robust, put("output", 1e-6, np.s_[..., 1:]), PART),
         (claims.robust, put("shaken", 1.0), FAILS),
+        (claims.simpler, put("freedom", 30.0, np.s_[:, :5]), PART),
+        (claims.simpler, put("freedom", 31.0, np.s_[:, 8]), PART),
+        (claims.simpler, put("freedom", 30.0), FAILS),
+        (claims.spreads_alike, put("spread_alike", 1.0, 0), PART),
+        (claims.spreads_alike, put("spread_alike", 1.0), FAILS),
         (claims.many_features, put("spread", 1.0, 0), PART),
         (claims.many_features, put("spread", 1.0), FAILS),
         (claims.selects, put("irrelevant", 0.9, np.s_[..., 1:]), PART),
@@ -109,10 +114,27 @@ def test_sgd_with_decay_converges_to_ridge(sets):
 
 def test_the_risk_is_bias_and_variance(sets):
     fits = models.ridge(sets, np.array([0.01, 1.0]), np.zeros_like(sets.test_x))
-    found = run.taken_apart(fits, sets, informative=15)
+    found = run.taken_apart(fits, sets, relevant=5, informative=15)
     total = found["bias"] + found["variance"]
     np.testing.assert_allclose(found["risk"].mean(axis=1), total, rtol=1e-10)
     assert found["bias_left_out"].shape == (6, 2, 2)
+
+
+def test_weights_are_compared_within_the_copies_of_an_input(sets):
+    fits = models.ridge(sets, np.array([0.01]), np.zeros_like(sets.test_x))
+    features = np.zeros_like(fits.features)
+    features[..., [0, 5, 10]] = 2.0  # an input and its copies
+    features[..., [1, 2, 3, 4]] = 1.0  # inputs without theirs
+    found = run.taken_apart(fits._replace(features=features), sets, relevant=5, informative=15)
+    np.testing.assert_allclose(found["spread_alike"], (3 + 4 * 1) / 5)
+
+
+def test_degrees_of_freedom_are_the_trace_from_targets_to_outputs(sets):
+    x = sets.x[1] - sets.x[1].mean(axis=0)
+    count, size = x.shape
+    hat = x @ np.linalg.solve(x.T @ x / count + 0.3 * np.eye(size), x.T) / count
+    freedom = models.degrees_of_freedom(sets, np.array([0.0, 0.3]))
+    np.testing.assert_allclose(freedom[1], [size, np.trace(hat)], rtol=1e-8)
 
 
 def test_the_effective_number_counts_equal_weights():

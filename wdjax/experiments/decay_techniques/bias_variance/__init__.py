@@ -3,7 +3,8 @@
 Source: the opening list and the sections "Why It Matters", "The Intuition of Complexity", "The
 Mechanism of Shrinkage" and "Common Pitfalls" of the article. Claims W2, W3, W4, W9, W11, W13, W22
 and W23 of `ARTICLE`: λ trades variance for bias, has a sweet spot, and is worth the more, the
-noisier the data; it spreads weight over many inputs, and suppresses those that are irrelevant.
+noisier the data; it makes a model simpler, spreads weight over many inputs, and suppresses those
+that are irrelevant.
 
 A function that is known is learnt from noisy examples, over and over, by ridge regression (to which
 SGD with decay converges on a linear model) and by networks under AdamW and SGD. Some inputs are
@@ -24,7 +25,7 @@ BIAS_VARIANCE = Experiment(
     article=ARTICLE.key,
     summary="bias, variance and weights over λ: the sweet spot, noise, and irrelevant inputs",
     source=f"{ARTICLE.author}: {ARTICLE.title}, its statements on overfitting",
-    cost="about 10 seconds on two cores, 1 GB",
+    cost="about 12 seconds on two cores, 1 GB",
     default=Config(),
     quick=QUICK,
     measure=measure,

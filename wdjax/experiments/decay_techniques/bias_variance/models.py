@@ -66,6 +66,17 @@ def ridge(sets: Sets, decays: np.ndarray, shake: np.ndarray) -> Fits:
     )
 
 
+def degrees_of_freedom(sets: Sets, decays: np.ndarray) -> np.ndarray:
+    """Of ridge regression, (sets, λ): Σ e/(e + λ) over the eigenvalues of XᵀX/n, X centred.
+
+    They are the trace of the matrix that makes outputs from targets, and the same for any noise.
+    """
+    x = sets.x - sets.x.mean(axis=1, keepdims=True)
+    values = np.linalg.svd(x, compute_uv=False) ** 2 / x.shape[1]
+    values = np.where(values > 1e-12 * values.max(axis=1, keepdims=True), values, 0.0)
+    return np.sum(values[:, None] / np.maximum(values[:, None] + decays[:, None], 1e-30), axis=-1)
+
+
 def networks(
     config: Config, sets: Sets, name: str, decays: np.ndarray, shake: np.ndarray, session: Session
 ) -> Fits:

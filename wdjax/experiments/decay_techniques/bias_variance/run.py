@@ -3,7 +3,13 @@
 import numpy as np
 
 from wdjax.experiments.decay_techniques.bias_variance.config import Config, inputs, validate
-from wdjax.experiments.decay_techniques.bias_variance.models import SHAKE, Fits, networks, ridge
+from wdjax.experiments.decay_techniques.bias_variance.models import (
+    SHAKE,
+    Fits,
+    degrees_of_freedom,
+    networks,
+    ridge,
+)
 from wdjax.experiments.decay_techniques.bias_variance.problem import Sets, draw
 from wdjax.experiments.experiment import Measurement
 from wdjax.training import Session
@@ -24,14 +30,16 @@ def measure(config: Config, session: Session) -> Measurement:
         networks(config, sets, "SGD", decays[2], shake, session),
     )
     informative = config.relevant * (1 + config.copies)
-    parts = [taken_apart(fit, sets, informative) for fit in fits]
+    parts = [taken_apart(fit, sets, config.relevant, informative) for fit in fits]
     arrays = {name: np.stack([part[name] for part in parts]) for name in parts[0]}
     arrays |= {
         "decay": decays,
         "noise": np.asarray(config.noises),
         "informative": np.asarray(informative),
+        "alike": np.asarray(1 + config.copies),
         "many_irrelevant": np.asarray(config.many_irrelevant),
         "many_risk": _with_irrelevant(config, decays[0]),
+        "freedom": degrees_of_freedom(sets, decays[0]),
     }
     summary = (
         f"Ridge regression and networks with {config.width} hidden units on "
@@ -42,8 +50,10 @@ def measure(config: Config, session: Session) -> Measurement:
     return Measurement(arrays, summary)
 
 
-def taken_apart(fits: Fits, sets: Sets, informative: int) -> dict[str, np.ndarray]:
+def taken_apart(fits: Fits, sets: Sets, relevant: int, informative: int) -> dict[str, np.ndarray]:
     """Returns the parts of the error, (noises, λ), and measures of each set, (noises, sets, λ).
+
+    The first inputs are informative: the relevant ones, and then copies of all of them.
 
     E(f̂ − f)² = bias² + variance, at the test inputs: of the mean over training sets, and about it.
     Bias² is corrected for the variance of a mean over so few sets; "left out" are the two without
@@ -53,6 +63,7 @@ def taken_apart(fits: Fits, sets: Sets, informative: int) -> dict[str, np.ndarra
     count = len(fits.test)
     left = [_parts(np.delete(fits.test, i, axis=0), sets.truth) for i in range(count)]
     known = fits.features[..., :informative]
+    alike = known.reshape(*known.shape[:-1], -1, relevant).swapaxes(-1, -2)
     rest = fits.features[..., informative:]
     each = {
         "risk": np.mean((fits.test - sets.truth) ** 2, axis=-1),
@@ -60,6 +71,7 @@ def taken_apart(fits: Fits, sets: Sets, informative: int) -> dict[str, np.ndarra
         "held_error": np.mean((fits.held - sets.held_y.swapaxes(0, 1)[:, :, None]) ** 2, axis=-1),
         "norm": np.sqrt(fits.norm),
         "spread": _effective_number(known),
+        "spread_alike": _effective_number(alike).mean(axis=-1),
         "irrelevant": _rms(rest) / np.maximum(_rms(known), 1e-30),
         "shaken": fits.shaken,
         "output": fits.test.var(axis=-1),

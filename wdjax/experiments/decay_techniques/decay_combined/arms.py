@@ -12,7 +12,7 @@ from wdjax.transforms import decoupled_decay
 from wdjax.typing import Params, PyTree
 
 WEIGHTS, EVERYTHING, HEAD, HIDDEN = range(4)
-SCOPES = ("all weights", "biases and gains too", "last layer only", "hidden layers only")
+SCOPES = ("all kernels", "biases and gains too", "last layer only", "hidden layers only")
 
 
 class Arms(NamedTuple):

@@ -4,9 +4,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wdjax.experiments.decay_techniques.decay_grid.run import OPTIMISERS
+from wdjax.experiments.decay_techniques.judging import Difference, difference
 from wdjax.experiments.experiment import Arrays
 
 NETWORKS = ("no normalisation", "layer norm")
+COUPLED, DECOUPLED, SGD = range(3)
 SHARP = 0.005
 """Accuracy by which a λ has to be worse to count e times less in the mean best λ."""
 GOOD = 0.02
@@ -30,20 +33,34 @@ class Tilt(NamedTuple):
     """How log λ* of the best decay moves with log η: −1 if ηλ matters, 0 if λ alone does.
 
     Attributes:
-      slope: Over all seeds.
-      error: Its standard error, by leaving out one seed after the other.
+      rates: Number of η that are good.
+      slope: Over all seeds; NaN if less than two η are good.
+      error: Its standard error, by leaving out one seed after the other; NaN if less than two η are
+        good without one of them.
     """
 
+    rates: int
     slope: float
     error: float
 
+    @property
+    def known(self) -> bool:
+        """Whether there is a slope, and an error of it."""
+        return bool(np.isfinite(self.slope) and np.isfinite(self.error))
+
     def __str__(self) -> str:
-        return f"{self.slope:+.2f} ± {self.error:.2f}"
+        told = f"{self.slope:+.2f} ± {self.error:.2f}" if self.known else "not known"
+        return f"{told} ({self.rates} good η)"
 
 
 def maps(arrays: Arrays) -> list[tuple[int, int]]:
     """Returns network and optimiser of each map."""
     return [(n, o) for n in range(arrays["test"].shape[0]) for o in range(arrays["test"].shape[1])]
+
+
+def named(arrays: Arrays) -> list[tuple[str, int, int]]:
+    """Returns name, network and optimiser of each map."""
+    return [(f"{NETWORKS[n]}, {OPTIMISERS[o]}", n, o) for n, o in maps(arrays)]
 
 
 def best(arrays: Arrays, network: int, optimiser: int, decays: bool) -> Cell:
@@ -55,9 +72,40 @@ def best(arrays: Arrays, network: int, optimiser: int, decays: bool) -> Cell:
     return Cell(network, optimiser, int(rate), int(decay))
 
 
+def decayed(arrays: Arrays, network: int, optimiser: int, rate: int) -> Cell:
+    """Returns the setting with the best validation accuracy at one η, with decay."""
+    validation = arrays["validation"][network, optimiser, :, rate].mean(axis=0)
+    scores = np.where(arrays["weight_decay"] > 0, validation, -1.0)
+    return Cell(network, optimiser, rate, int(np.argmax(scores)))
+
+
+def nearest(arrays: Arrays, network: int, optimiser: int, eta: float, lam: float) -> Cell:
+    """Returns the setting of the map that is nearest, by factors, to (η, λ > 0)."""
+    rates, decays = arrays["learning_rate"][optimiser], arrays["weight_decay"]
+    rate = np.argmin(np.abs(np.log(rates / eta)))
+    decay = np.argmin(np.abs(np.log(np.maximum(decays, 1e-300) / lam)))
+    return Cell(network, optimiser, int(rate), int(decay))
+
+
 def at(arrays: Arrays, measure: str, cell: Cell) -> np.ndarray:
     """Returns a measure of each seed."""
     return arrays[measure][cell.network, cell.optimiser, :, cell.rate, cell.decay].astype(float)
+
+
+def mean(arrays: Arrays, measure: str, cell: Cell) -> float:
+    """Returns the mean of a measure over the seeds."""
+    return float(at(arrays, measure, cell).mean())
+
+
+def fall(arrays: Arrays, measure: str, before: Cell, after: Cell) -> Difference:
+    """Returns by how much a measure is lower at the second setting."""
+    return difference(at(arrays, measure, before), at(arrays, measure, after))
+
+
+def growth(arrays: Arrays, cell: Cell) -> float:
+    """Returns ‖w‖ at the end over that after half of the run."""
+    course = arrays["norms"][cell.network, cell.optimiser, cell.rate, cell.decay].astype(float)
+    return float(course[-1] / course[len(course) // 2 - 1])
 
 
 def settings(arrays: Arrays, cell: Cell) -> tuple[float, float]:
@@ -77,11 +125,11 @@ def tilt(arrays: Arrays, network: int, optimiser: int) -> Tilt:
     """Returns how the best λ moves with η, over the η that are good."""
     scores = arrays["validation"][network, optimiser].astype(float)
     rates, decays = arrays["learning_rate"][optimiser], arrays["weight_decay"]
-    slope = _slope(scores.mean(axis=0), rates, decays)
-    count = len(scores)
+    mean, count = scores.mean(axis=0), len(scores)
     without = [_slope(np.delete(scores, i, axis=0).mean(axis=0), rates, decays)
                for i in range(count)]  # fmt: skip
-    return Tilt(slope, float(np.sqrt((count - 1) * np.var(without))))
+    error = float(np.sqrt((count - 1) * np.var(without)))
+    return Tilt(len(good_rates(mean, decays)), _slope(mean, rates, decays), error)
 
 
 def best_decays(scores: np.ndarray, decays: np.ndarray) -> np.ndarray:
@@ -93,18 +141,16 @@ def best_decays(scores: np.ndarray, decays: np.ndarray) -> np.ndarray:
 
 
 def good_rates(scores: np.ndarray, decays: np.ndarray) -> np.ndarray:
-    """Returns the η whose best λ says something: they are good, and decay gains there.
-
-    If there are less than two of them, the two with the best accuracy.
-    """
+    """Returns the η whose best λ says something: they are good, and decay gains there."""
     top = scores[:, decays > 0].max(axis=1)
     gains = top - scores[:, decays == 0].max(axis=1)
-    able = np.flatnonzero((top >= scores.max() - GOOD) & (gains >= GAIN))
-    return able if len(able) > 1 else np.sort(np.argsort(top)[-2:])
+    return np.flatnonzero((top >= scores.max() - GOOD) & (gains >= GAIN))
 
 
 def _slope(scores: np.ndarray, rates: np.ndarray, decays: np.ndarray) -> float:
     rows = good_rates(scores, decays)
+    if len(rows) < 2:
+        return np.nan
     x, y = np.log10(rates[rows]), best_decays(scores, decays)[rows]
     x = x - x.mean()
     return float(np.sum(x * y) / np.sum(x * x))

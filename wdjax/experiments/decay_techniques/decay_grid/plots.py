@@ -31,10 +31,10 @@ def plots(record: RunRecord) -> Sequence[Plot]:
         Plot(
             "maps",
             "Test accuracy over η and λ, mean of the seeds; the lowest row is λ = 0. Circles: the "
-            "setting that the validation images choose. Blue line: the best λ of each η that is "
-            "good and where decay gains. Dotted: ηλ constant. Where the line follows the dots, it "
-            "is the decay per step that counts; a horizontal line is a λ that does not depend on "
-            "η.",
+            "setting that the validation images choose. Blue: the best λ of each η that is good "
+            "and where decay gains. Dotted: ηλ as in the circle. Where the line follows the dots, "
+            "it is the decay per step that counts; a horizontal line is a λ that does not depend "
+            "on η.",
             _maps(arrays, arrays["weight_decay"][1:], "λ", 0.0),
         ),
         Plot(
@@ -60,10 +60,9 @@ def _maps(arrays: Arrays, decays: np.ndarray, label: str, power: float) -> Figur
         ax = axes[n, o]
         meshes.append(_map(ax, arrays, n, o, power, top))
         ax.set(xscale="log", yscale="log", xlabel="η", ylabel=label)
-        slope = tilt(arrays, n, o)
-        ax.set_title(
-            f"{OPTIMISERS[o]}, {NETWORKS[n]}: slope {slope.slope + power:+.2f}", fontsize="medium"
-        )
+        found = tilt(arrays, n, o)
+        told = f"slope {found.slope + power:+.2f}" if found.known else "slope not known"
+        ax.set_title(f"{OPTIMISERS[o]}, {NETWORKS[n]}: {told}", fontsize="medium")
     figure.colorbar(meshes[0], ax=axes, label="test accuracy", shrink=0.6, extend="min")
     return figure
 
@@ -82,9 +81,9 @@ def _map(ax: Axes, arrays: Arrays, n: int, o: int, power: float, top: float):
     line = 10 ** best_decays(scores, arrays["weight_decay"])[rows] * eta[rows] ** power
     ax.plot(eta[rows], line, color="white", linewidth=3)
     ax.plot(eta[rows], line, color="C0", linewidth=1.5, marker=".")
-    middle = np.sqrt(line[0] * line[-1]) / (eta[rows][0] * eta[rows][-1]) ** ((power - 1) / 2)
-    ax.plot(eta, middle * eta ** (power - 1), color="C2", linestyle=":", linewidth=1.5)
     cell = best(arrays, n, o, True)
+    middle = y[cell.rate, cell.decay] / eta[cell.rate] ** (power - 1)
+    ax.plot(eta, middle * eta ** (power - 1), color="C2", linestyle=":", linewidth=1.5)
     ax.plot(eta[cell.rate], y[cell.rate, cell.decay], "o", color="C2", fillstyle="none", ms=13)
     ax.set_ylim(y.min() / step, y.max() * step)
     return points
