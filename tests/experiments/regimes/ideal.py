@@ -21,9 +21,17 @@ def sphere_arrays(seeds=(0, 1, 2)):
     fall = 1.0 / (1 + np.arange(RECORDS)) ** 2
     own = np.where(converge[:, None], fall, level)
     low = 0.01 * fall + np.zeros((len(rate), 1))
-    depth = {"own": np.where(converge, 1e-2, level[:, 0]), "drop": 1e-3, "back": 1e-3}
+    depth = {
+        "own": np.where(converge, 1e-2, level[:, 0]),
+        "drop": np.where(rate < DROP / 2, 0.1, 1e-3),
+        "back": 1e-3,
+    }
     wobble = 1e-3 * (seed - seed.mean())
-    flatness = np.where(converge, 10 / rate**0.2, np.where(chaos, 1.0, 5.0))
+    flatness = {
+        stage: np.where(converge, 10 / of**0.2, np.where(chaos, 1.0, 5.0))
+        for stage, of in (("own", rate), ("drop", rate), ("back", np.maximum(rate, DROP)))
+    }
+    gradient = np.where(converge[:, None], fall, 1 / (1 + level))
     arrays = {
         "rate": rate,
         "seed": seed,
@@ -42,14 +50,14 @@ def sphere_arrays(seeds=(0, 1, 2)):
     }
     for stage, losses in (("own", own), ("drop", low), ("back", own.copy())):
         loss = depth[stage] * np.ones(len(rate))
-        sharpness = (flatness * loss)[:, None] * np.ones(CHUNKS)
+        sharpness = (flatness[stage] * loss)[:, None] * np.ones(CHUNKS)
         if stage == "own":
             edge = (2 / rate)[:, None] * np.ones(CHUNKS)
             sharpness = np.where(converge[:, None], sharpness, edge)
         arrays |= {
             f"{stage}_loss": losses,
             f"{stage}_angle": np.full((len(rate), RECORDS), 1e-2),
-            f"{stage}_effective_gradient": np.ones((len(rate), RECORDS)),
+            f"{stage}_effective_gradient": gradient.copy(),
             f"{stage}_effective_rate": rate[:, None] * np.ones(RECORDS),
             f"{stage}_cosine": np.full((len(rate), RECORDS), 1e-12),
             f"{stage}_turn": np.zeros((len(rate), RECORDS)),
@@ -106,6 +114,10 @@ def decay_arrays(seeds=(0, 1, 2)):
         "random_loss": np.full(16, RANDOM),
         "rate": rate[:, -1],
         "decay_loss": loss,
+        "momentum": np.array(0.9, np.float32),
+        "momentum_product": 2 * every,
+        "momentum_seed": np.repeat(np.array(seeds), len(product)),
+        "momentum_loss": loss.copy(),
         "fixed_loss": loss.copy(),
         "decay_effective_rate": rate,
         "decay_angle": np.arccos(1 - every)[:, None] * np.ones(RECORDS),

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from tests.experiments.regimes.ideal import CHAOS, CONVERGE, DROP, RATES, sphere_arrays
+from tests.experiments.regimes.ideal import (
+    CHAOS,
+    CONVERGE,
+    DROP,
+    RATES,
+    RECORDS,
+    sphere_arrays,
+)
 from wdjax.experiments.regimes.article import ARTICLE
 from wdjax.experiments.regimes.sphere import claims
 from wdjax.experiments.regimes.sphere.measured import rank_correlation, regimes
@@ -16,6 +23,7 @@ DIVERGENT = ~CONVERGENT & ~CHAOTIC
 RATE = np.tile(RATES, SEEDS)
 ABOVE = CONVERGENT & (RATE > DROP)
 BELOW = RATE < DROP / 2
+FALLING = 1 / (1.0 + np.arange(RECORDS))
 
 
 def only(chosen, count):
@@ -91,6 +99,28 @@ def flat_only_by_depth(arrays):
     arrays["own_full_loss"][CONVERGENT] = arrays["own_sharpness"][CONVERGENT] / 10
 
 
+def less_trained(stage, chosen, factor):
+    """Neither sharpness over loss nor the test error changes."""
+
+    def spoil(arrays):
+        arrays[f"{stage}_full_loss"][chosen] *= factor
+        arrays[f"{stage}_sharpness"][chosen] *= factor
+
+    return spoil
+
+
+def in_place(arrays):
+    for name in ("sharpness", "full_loss", "test_error"):
+        arrays[f"back_{name}"][BELOW] = arrays[f"drop_{name}"][BELOW]
+
+
+def one_regime_of_gradients(chosen, values):
+    def spoil(arrays):
+        arrays["own_effective_gradient"][chosen] = values
+
+    return spoil
+
+
 @pytest.mark.parametrize(
     ("claim", "spoil", "outcome"),
     [
@@ -99,17 +129,29 @@ def flat_only_by_depth(arrays):
         ("invariance", times("own_effective_rate", 2), Outcome.IN_PART),
         ("three_regimes", never_chaotic(1), Outcome.IN_PART),
         ("three_regimes", never_chaotic(2), Outcome.FAILS),
+        ("gradient_norm", one_regime_of_gradients(only(CONVERGENT, 1), 1.0), Outcome.IN_PART),
+        ("gradient_norm", one_regime_of_gradients(CONVERGENT, 1.0), Outcome.FAILS),
+        ("gradient_norm", one_regime_of_gradients(only(CHAOTIC, 1), FALLING), Outcome.IN_PART),
+        ("gradient_norm", one_regime_of_gradients(~CONVERGENT, FALLING), Outcome.FAILS),
         ("flatter", flat_only_by_depth, Outcome.IN_PART),
         ("flatter", put("own_sharpness", 1.0), Outcome.FAILS),
         ("better", one_error_out_of_order, Outcome.IN_PART),
         ("better", reversed_errors, Outcome.FAILS),
-        ("below_edge", put("own_sharpness", 1e9, only(CONVERGENT, 1)), Outcome.IN_PART),
+        ("below_edge", put("own_sharpness", 1e9, (only(CONVERGENT, 1), 1)), Outcome.IN_PART),
+        ("below_edge", put("own_sharpness", 1e9, np.s_[:, 0]), Outcome.HOLDS),
+        ("below_edge", put("own_sharpness", 1e9, np.s_[:, 1]), Outcome.FAILS),
         ("below_edge", put("own_sharpness", 1e9), Outcome.FAILS),
         ("lowered", put("drop_barrier", 1.0, only(ABOVE, 1)), Outcome.IN_PART),
         ("lowered", put("drop_barrier", 1.0), Outcome.FAILS),
         ("lowered", times("drop_sharpness", 2), Outcome.FAILS),
         ("raised", put("back_barrier", 0.0, only(BELOW, 3)), Outcome.IN_PART),
         ("raised", put("back_barrier", 0.0), Outcome.FAILS),
+        ("arrives", less_trained("back", BELOW, 1.6), Outcome.IN_PART),
+        ("arrives", times("back_full_loss", 1 / 1.6, BELOW), Outcome.FAILS),
+        ("arrives", times("back_test_error", 1.01, RATES[0] == RATE), Outcome.IN_PART),
+        ("arrives", times("back_test_error", 1.4, RATES[0] == RATE), Outcome.FAILS),
+        ("arrives", less_trained("back", BELOW, 50), Outcome.FAILS),
+        ("arrives", in_place, Outcome.FAILS),
         ("level", drifts, Outcome.IN_PART),
         ("level", drifts_and_falls, Outcome.FAILS),
         ("level", never_chaotic(3), Outcome.FAILS),
@@ -124,10 +166,16 @@ def flat_only_by_depth(arrays):
         ("best_start", put("drop_test_error", 0.0, DIVERGENT), Outcome.FAILS),
         ("best_start", never_chaotic(3), Outcome.FAILS),
         ("flat_start", times("drop_sharpness", 30, CHAOTIC), Outcome.IN_PART),
+        ("flat_start", less_trained("drop", CHAOTIC, 50), Outcome.IN_PART),
+        ("flat_start", never_chaotic(3), Outcome.FAILS),
         ("flat_start", times("drop_sharpness", 500, CHAOTIC), Outcome.FAILS),
         ("random_walk", put("own_turn", 0.2, only(DIVERGENT, 1)), Outcome.IN_PART),
-        ("random_walk", times("random_loss", 0.7), Outcome.IN_PART),
+        ("random_walk", put("own_loss", 2.0, (only(DIVERGENT, 1), 0)), Outcome.FAILS),
+        ("random_walk", times("random_loss", 0.7), Outcome.HOLDS),
         ("random_walk", times("random_loss", 9), Outcome.FAILS),
+        ("random_level", put("own_loss", 5.0, only(DIVERGENT, 1)), Outcome.IN_PART),
+        ("random_level", times("random_loss", 0.7), Outcome.FAILS),
+        ("random_level", times("random_loss", 9), Outcome.FAILS),
     ],
 )
 def test_a_claim_falls_with_its_measurement(arrays, claim, spoil, outcome):
@@ -141,6 +189,10 @@ def test_a_gain_within_the_scatter_of_seeds_holds_in_part(arrays):
     for seed, error in ((0, 0.0), (1, 0.05), (2, 0.1)):
         arrays["drop_test_error"][CHAOTIC & (arrays["seed"] == seed)] = error
     assert CHECKS["best_start"](arrays).outcome == Outcome.IN_PART
+
+
+def test_with_one_seed_no_test_error_is_said_to_be_alike():
+    assert CHECKS["arrives"](sphere_arrays(seeds=(0,))).outcome == Outcome.IN_PART
 
 
 def test_the_numbers_are_plain_and_finite(arrays):

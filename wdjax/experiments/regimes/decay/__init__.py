@@ -2,7 +2,7 @@
 
 The network of `three-regimes` is trained by SGD with weight decay, at products ηλ over six decades.
 Each run has a twin, on the sphere, at the effective rate that decay came to in the second half of
-the run. Do both do the same?
+the run. Do both do the same? Further runs have momentum: do they go through the same regimes?
 
 Source: Kodryan et al., arXiv:2209.03695, on training in the whole space. That a step of decayed SGD
 is one on the sphere at η/((1−ηλ)‖w‖²), exactly, and that the angle per step at equilibrium is
@@ -21,7 +21,7 @@ DECAY_LINK = Experiment(
     article=KEY,
     summary="does weight decay take training through the regimes of its effective rate?",
     source="Kodryan et al., arXiv:2209.03695 (2022), on training in the whole space",
-    cost="about 30 seconds on two cores, 1.5 GB",
+    cost="about 4 minutes on two cores, busy with other work as well, 1.5 GB",
     default=Config(),
     quick=QUICK,
     measure=measure,

@@ -1,6 +1,7 @@
 """What is claimed of training with decay, each checked against the runs and their twins.
 
-The rules were written after pilots with seeds from 100 on, and before the run that counts.
+The rules were written after pilots with seeds from 100 on, and before the run that counts (that of
+`keeps_with_momentum` when the other verdicts were known, before runs with momentum).
 """
 
 from collections.abc import Callable
@@ -8,7 +9,13 @@ from collections.abc import Callable
 import numpy as np
 
 from wdjax.experiments.experiment import Arrays
-from wdjax.experiments.regimes.sphere.measured import CHAOTIC, CONVERGENT, REGIMES, half, regimes
+from wdjax.experiments.regimes.sphere.measured import (
+    CHAOTIC,
+    CONVERGENT,
+    REGIMES,
+    half,
+    regimes,
+)
 from wdjax.experiments.verdicts import graded, verdict
 from wdjax.training import Verdict
 
@@ -20,18 +27,14 @@ ANGLE = 0.1
 
 def passes_through(arrays: Arrays) -> Verdict:
     """With a rising ηλ, training with decay goes through the three regimes in order."""
-    found = np.vectorize(REGIMES.index)(regimes(arrays, "decay_loss"))
-    rows = [found[arrays["seed"] == seed] for seed in np.unique(arrays["seed"])]
-    complete = np.array([set(row) == {0, 1, 2} for row in rows])
-    ordered = np.array([np.all(np.diff(row) >= 0) for row in rows])
-    share, some = float(np.mean(complete & ordered)), float(np.mean(complete))
+    share, some = _in_order(arrays)
     return verdict(
         "R14",
         "Training with weight decay has the same three regimes, in the order of ηλ.",
         predicted="convergent, chaotic, divergent with a rising ηλ",
         measured=(
-            f"all three in order for {share:.0%} of {len(rows)} seeds, all three for {some:.0%}: "
-            f"{_ends(arrays)}"
+            f"all three in order for {share:.0%} of {len(np.unique(arrays['seed']))} seeds, all "
+            f"three for {some:.0%}: {_ends(arrays)}"
         ),
         outcome=graded(share == 1, some >= 0.5),
         because="Near a boundary, decay takes a run back and forth between two regimes.",
@@ -115,11 +118,31 @@ def angle(arrays: Arrays) -> Verdict:
     )
 
 
+def keeps_with_momentum(arrays: Arrays) -> Verdict:
+    """With momentum, training with decay goes through the three regimes in the same order."""
+    share, some = _in_order(arrays, "momentum_")
+    return verdict(
+        "R15",
+        "With momentum, training with weight decay has the same three regimes, in the order of ηλ.",
+        predicted="convergent, chaotic, divergent with a rising ηλ/(1 − μ)",
+        measured=(
+            f"μ = {float(arrays['momentum']):g}: all three in order for {share:.0%} of "
+            f"{len(np.unique(arrays['seed']))} seeds, all three for {some:.0%}: "
+            f"{_ends(arrays, 'momentum_', 'ηλ/(1 − μ)')} (without momentum {_ends(arrays)}). Which "
+            "regime a run is in is all that was measured with momentum"
+        ),
+        outcome=graded(share == 1, some >= 0.5),
+        because="Near a boundary, decay takes a run back and forth between two regimes.",
+        numbers={"share": share, "complete": some},
+    )
+
+
 CLAIMS: tuple[Callable[[Arrays], Verdict], ...] = (
     passes_through,
     by_its_rate,
     rises_to_the_edge,
     angle,
+    keeps_with_momentum,
 )
 
 
@@ -132,12 +155,22 @@ def _mean(arrays: Arrays, values: np.ndarray, product: float) -> float:
     return float(values[arrays["product"] == product].mean())
 
 
-def _ends(arrays: Arrays) -> str:
+def _in_order(arrays: Arrays, arm: str = "") -> tuple[float, float]:
+    """The share of seeds with all regimes in the order of ηλ, and that with all of them."""
+    found = np.vectorize(REGIMES.index)(regimes(arrays, f"{arm or 'decay_'}loss"))
+    seeds = arrays[f"{arm}seed"]
+    rows = [found[seeds == seed] for seed in np.unique(seeds)]
+    complete = np.array([set(row) == {0, 1, 2} for row in rows])
+    ordered = np.array([np.all(np.diff(row) >= 0) for row in rows])
+    return float(np.mean(complete & ordered)), float(np.mean(complete))
+
+
+def _ends(arrays: Arrays, arm: str = "", symbol: str = "ηλ") -> str:
     """For each regime, the range of ηλ in which runs are in it."""
-    found = regimes(arrays, "decay_loss")
+    found = regimes(arrays, f"{arm or 'decay_'}loss")
     parts = [
-        f"{regime} from ηλ = {chosen.min():.2g} to {chosen.max():.2g}"
+        f"{regime} from {symbol} = {chosen.min():.2g} to {chosen.max():.2g}"
         for regime in REGIMES
-        if (chosen := arrays["product"][found == regime]).size
+        if (chosen := arrays[f"{arm}product"][found == regime]).size
     ]
     return ", ".join(parts)

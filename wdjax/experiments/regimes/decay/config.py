@@ -17,6 +17,9 @@ class Config:
       convolution: Whether the layers are convolutions, or dense.
       learning_rate: η of the runs with decay.
       products: ηλ of the runs with decay, rising.
+      momentum: μ of further runs with decay, with η(1 − μ) in place of η.
+      momentum_products: ηλ/(1 − μ) of these, rising; below 1/(1 − μ). (A pilot that ended at 0.97
+        did not come to the third regime.)
       seeds: Every product is run once per seed.
       steps: Steps of each run; its second half is compared.
       chunk: Steps per call of the compiled program.
@@ -32,6 +35,10 @@ class Config:
     products: tuple[float, ...] = (
         1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 0.97,
     )  # fmt: skip
+    momentum: float = 0.9
+    momentum_products: tuple[float, ...] = (
+        1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 3e-2, 0.1, 0.3, 0.9, 2.0, 4.0, 7.0, 9.5,
+    )  # fmt: skip
     seeds: tuple[int, ...] = (0, 1, 2, 3)
     steps: int = 4000
     chunk: int = 2000
@@ -39,18 +46,29 @@ class Config:
     batch_size: int = 50
 
 
-QUICK = Config(products=(1e-5, 1e-2, 0.1, 0.5, 0.95), seeds=(0,), steps=800, chunk=400, record=50)
+QUICK = Config(
+    products=(1e-5, 1e-2, 0.1, 0.5, 0.95),
+    momentum_products=(1e-5, 1e-2, 0.1, 2.0, 9.5),
+    seeds=(0,),
+    steps=800,
+    chunk=400,
+    record=50,
+)
 
 
 def validate(config: Config) -> None:
     """Raises ValueError, before anything is trained, if the claims could not be judged."""
-    products = np.array(config.products, float)
-    if len(products) < 3 or not np.all((products > 0) & (products < 1)):
-        raise ValueError(
-            f"products is {config.products}; expected at least three numbers between 0 and 1."
-        )
-    if np.any(np.diff(products) <= 0):
-        raise ValueError(f"products is {config.products}; expected them rising.")
+    if not 0 < config.momentum < 1:
+        raise ValueError(f"momentum is {config.momentum}; expected a number between 0 and 1.")
+    for name, largest in (("products", 1), ("momentum_products", 1 / (1 - config.momentum))):
+        products = np.array(getattr(config, name), float)
+        if len(products) < 3 or not np.all((products > 0) & (products < largest)):
+            raise ValueError(
+                f"{name} is {getattr(config, name)}; expected at least three numbers between 0 and "
+                f"{largest:g}."
+            )
+        if np.any(np.diff(products) <= 0):
+            raise ValueError(f"{name} is {getattr(config, name)}; expected them rising.")
     if not 0 < config.learning_rate < float("inf"):
         raise ValueError(f"learning_rate is {config.learning_rate}; expected a positive number.")
     if not config.seeds or not config.widths:
@@ -66,7 +84,7 @@ def validate(config: Config) -> None:
         )
 
 
-def runs(config: Config) -> tuple[np.ndarray, np.ndarray]:
+def runs(config: Config, products: tuple[float, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Returns the ηλ and seeds of all runs: all products with the first seed, then the next."""
-    products = np.tile(np.array(config.products, np.float32), len(config.seeds))
-    return products, np.repeat(np.array(config.seeds), len(config.products))
+    repeated = np.tile(np.array(products, np.float32), len(config.seeds))
+    return repeated, np.repeat(np.array(config.seeds), len(products))

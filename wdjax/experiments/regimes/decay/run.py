@@ -1,4 +1,4 @@
-"""Trains with weight decay, and then on the sphere at the effective rates that decay came to."""
+"""Trains with weight decay, also with momentum, and on the sphere at the rates decay came to."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -27,13 +27,18 @@ def decaying(hyper: Hyperparameters) -> optax.GradientTransformation:
     return tracked(tx, EVERYTHING)
 
 
+def with_momentum(hyper: Hyperparameters) -> optax.GradientTransformation:
+    """The same with momentum; over many steps a gradient moves the weights by η/(1 − μ) of it."""
+    return tracked(sgd_l2(*map(jnp.asarray, hyper)), EVERYTHING)
+
+
 def measure(config: Config, session: Session) -> Measurement:
-    """Trains both arms; returns the arrays of the record."""
+    """Trains all arms; returns the arrays of the record."""
     validate(config)
     dataset = load_images(config.data, config.train_images)
     model = network(config.widths, config.convolution, dataset.classes)
     height, width, channels = dataset.train_images.shape[1:]
-    products, seeds = runs(config)
+    products, seeds = runs(config, config.products)
     shape = (height, width, channels)
     eta = np.full(len(seeds), config.learning_rate, np.float32)
     hyper = Hyperparameters(eta, products / eta, np.zeros_like(eta))
@@ -43,17 +48,34 @@ def measure(config: Config, session: Session) -> Measurement:
         "classes": np.array(dataset.classes),
         "record": np.array(config.record),
     }
-    arrays |= _arm("decay", classification(model, shape, decaying), hyper, config, dataset, session)
+    task = classification(model, shape, decaying)
+    arrays |= _arm("decay", task, hyper, seeds, config, dataset, session)
     # One step of decayed SGD turns w as one on the sphere with this rate does, exactly.
     arrays["decay_effective_rate"] /= (1 - products)[:, None]
     rates = settled_rate(arrays)
     task = classification(model, shape, optimiser)
-    arrays |= {"rate": rates} | _arm("fixed", task, rates, config, dataset, session)
+    arrays |= {"rate": rates} | _arm("fixed", task, rates, seeds, config, dataset, session)
     arrays["random_loss"] = random_losses(
         task, initial(task, rates, seeds), dataset, config.batch_size
     )
+    task = classification(model, shape, with_momentum)
+    arrays |= _momentum(task, config, dataset, session)
     data = {"dataset": dataset.name, "sha256": dataset.sha256()}
     return Measurement(arrays, _summary(config, dataset, arrays), data)
+
+
+def _momentum(task: Task, config: Config, dataset: Dataset, session: Session) -> Arrays:
+    products, seeds = runs(config, config.momentum_products)
+    mu = np.full(len(seeds), config.momentum, np.float32)
+    eta = np.float32(config.learning_rate)
+    hyper = Hyperparameters(eta * (1 - mu), products / eta, mu)
+    found = _arm("momentum", task, hyper, seeds, config, dataset, session)
+    return {
+        "momentum": np.array(config.momentum, np.float32),
+        "momentum_product": products,
+        "momentum_seed": seeds,
+        "momentum_loss": found["momentum_loss"],
+    }
 
 
 def settled_rate(arrays: Arrays) -> np.ndarray:
@@ -63,9 +85,14 @@ def settled_rate(arrays: Arrays) -> np.ndarray:
 
 
 def _arm(
-    name: str, task: Task, settings: object, config: Config, dataset: Dataset, session: Session
+    name: str,
+    task: Task,
+    settings: object,
+    seeds: np.ndarray,
+    config: Config,
+    dataset: Dataset,
+    session: Session,
 ) -> Arrays:
-    _, seeds = runs(config)
     course = start(initial(task, settings, seeds))
     length = Length(config.steps, config.chunk, config.record, config.batch_size, 0, 0)
     _, found = run_stage(session, name, task, dataset, settings, seeds, course, length)
@@ -77,7 +104,9 @@ def _summary(config: Config, dataset: Dataset, arrays: Arrays) -> str:
     return (
         f"{len(config.widths)} scale-invariant layers on {dataset.name} "
         f"({len(dataset.train_labels):,} images), {len(arrays['seed'])} runs of {config.steps:,} "
-        f"steps with ηλ from {config.products[0]:g} to {config.products[-1]:g}, and as many on "
-        f"the sphere with effective rates from {arrays['rate'].min():.2g} to "
-        f"{arrays['rate'].max():.2g}."
+        f"steps with ηλ from {config.products[0]:g} to {config.products[-1]:g}, as many on the "
+        f"sphere with effective rates from {arrays['rate'].min():.2g} to "
+        f"{arrays['rate'].max():.2g}, and {len(arrays['momentum_seed'])} with a momentum of "
+        f"{config.momentum:g} and ηλ/(1 − μ) from {config.momentum_products[0]:g} to "
+        f"{config.momentum_products[-1]:g}."
     )

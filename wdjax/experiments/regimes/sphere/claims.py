@@ -1,7 +1,8 @@
 """What is claimed of the three regimes, each checked against the measured runs.
 
-The rules were written after pilots with seeds from 100 on, and before the run that counts. Which
-regime a run belongs to is decided by `measured.regimes`, from the training loss alone.
+The rules were written after pilots with seeds from 100 on, and before the run that counts, but for
+those that say so. Which regime a run belongs to is decided by `measured.regimes`, from the training
+loss alone.
 """
 
 from collections.abc import Callable
@@ -9,16 +10,16 @@ from collections.abc import Callable
 import numpy as np
 
 from wdjax.experiments.experiment import Arrays
-from wdjax.experiments.regimes.sphere.first_regime import (
-    below_edge,
-    better,
-    flatter,
-    lowered,
-    raised,
-)
+from wdjax.experiments.regimes.sphere.changed_rate import arrives, lowered, raised
+from wdjax.experiments.regimes.sphere.first_regime import below_edge, better, flatter
 from wdjax.experiments.regimes.sphere.measured import (
-    DIVERGENT,
+    CONVERGENT,
+    DRIFT,
+    FALLS,
     REGIMES,
+    by_rate,
+    ends,
+    listed,
     quarter,
     regime_of_rates,
     regimes,
@@ -32,6 +33,7 @@ from wdjax.experiments.regimes.sphere.second_regime import (
     level,
     returns,
 )
+from wdjax.experiments.regimes.sphere.third_regime import random_level, random_walk
 from wdjax.experiments.verdicts import graded, verdict
 from wdjax.training import Verdict
 
@@ -39,10 +41,6 @@ COSINE = 1e-3
 """Largest root mean square of cos(w, ∇L)."""
 RATE = 1e-3
 """Largest relative error of the effective rate that a step has."""
-TURN = 0.05
-"""Largest mean cosine between successive steps of a random walk."""
-WALK = 0.1
-"""Largest relative difference of a loss from that of random directions."""
 
 
 def invariance(arrays: Arrays) -> Verdict:
@@ -93,46 +91,60 @@ def three_regimes(arrays: Arrays) -> Verdict:
     )
 
 
-def random_walk(arrays: Arrays) -> Verdict:
-    """In the third regime the weights move like a random walk, with the loss of one."""
-    chosen = regimes(arrays) == DIVERGENT
-    turn = np.abs(arrays["own_turn"].mean(axis=1))[chosen]
-    loss = quarter(arrays["own_loss"], 3)[chosen]
-    off = np.abs(loss / arrays["random_loss"].mean() - 1)
-    guess = 1 - 1 / float(arrays["classes"])
-    wrong = arrays["own_test_error"][chosen]
-    shown = f"{wrong.mean():.0%}" if wrong.size else "none"
-    worst_turn, worst = (turn.max(), off.max()) if turn.size else (np.inf, np.inf)
-    above = bool(np.all(loss >= np.log(float(arrays["classes"])))) and loss.size > 0
+def gradient_norm(arrays: Arrays) -> Verdict:
+    """The effective gradient falls on in the first regime, and has a level in the others.
+
+    The rule is new since the record was known; its limits and quarters are those by which the loss
+    is judged: `FALLS` from the second quarter to the last, and `DRIFT` from the third to the last.
+    """
+    converges, rate = regimes(arrays) == CONVERGENT, arrays["rate"]
+    early, third, last = (quarter(arrays["own_effective_gradient"], n) for n in (1, 2, 3))
+    falls, steady = last / early <= FALLS, np.abs(last / third - 1) <= DRIFT
+    share, share_steady = (
+        float(np.mean(as_claimed)) if as_claimed.size else 0.0
+        for as_claimed in (falls[converges], steady[~converges])
+    )
+    odd = np.where(converges, ~falls, ~steady)
+    records = arrays["own_effective_gradient"][
+        :, -(arrays["own_effective_gradient"].shape[1] // 4) :
+    ]
+    peak = (records.max(axis=1) / np.median(records, axis=1))[odd]
+    levels = by_rate(arrays, last, np.unique(rate[~converges])).mean
     return verdict(
-        "R13",
-        "In the third regime training is no better than guessing, and moves like a random walk.",
+        "R16",
+        "The effective gradient norm keeps falling in the first regime, and stays at a level in "
+        "the second and third.",
         predicted=(
-            f"loss at least ln(classes), and that of random directions; steps uncorrelated; test "
-            f"error {guess:.0%} (published: about 90 %)"
+            f"‖w‖‖g‖ falls to less than {FALLS:g} of it from the second quarter of a run to the "
+            f"last; it drifts by at most {DRIFT:.0%} from the third to the last"
         ),
         measured=(
-            f"{turn.size} runs: loss within {worst:.1%} of that of random directions "
-            f"({arrays['random_loss'].mean():.2f}); cosine of successive steps at most "
-            f"{worst_turn:.3f}; test error {shown}"
+            f"so in {share:.0%} of {converges.sum()} convergent runs, by a factor of "
+            f"{_extremes((early / last)[converges])}; a level in {share_steady:.0%} of "
+            f"{(~converges).sum()} other runs, from {ends(levels)} by rate. It is the mean of the "
+            "norms of batch gradients, as in the article's public code, and not the norm of the "
+            "mean gradient"
         ),
-        outcome=graded(above and worst <= WALK and worst_turn <= TURN, above),
+        outcome=graded(min(share, share_steady) == 1, min(share, share_steady) >= 0.5),
         because=(
-            "Steps that are far too long still follow the gradient, and so do not visit directions "
-            "alike: they end where the loss is higher than in a random direction."
+            f"Not so in {odd.sum()} runs, at η_e = {listed(np.unique(rate[odd]))}: it comes in "
+            f"bursts there, of up to {np.max(peak, initial=0):.2g} times its median in the last "
+            "quarter."
         ),
-        numbers={"turn": min(worst_turn, 1.0), "loss": min(worst, 1e9), "runs": turn.size},
+        numbers={"falls": share, "steady": share_steady},
     )
 
 
 CLAIMS: tuple[Callable[[Arrays], Verdict], ...] = (
     invariance,
     three_regimes,
+    gradient_norm,
     flatter,
     better,
     below_edge,
     lowered,
     raised,
+    arrives,
     level,
     returns,
     at_edge,
@@ -140,6 +152,7 @@ CLAIMS: tuple[Callable[[Arrays], Verdict], ...] = (
     best_start,
     flat_start,
     random_walk,
+    random_level,
 )
 
 
@@ -150,3 +163,7 @@ def check(arrays: Arrays) -> tuple[Verdict, ...]:
 
 def _range(values: np.ndarray) -> str:
     return f"η_e = {values.min():.2g} to {values.max():.2g}" if len(values) else "no rate"
+
+
+def _extremes(values: np.ndarray) -> str:
+    return f"{values.min():.2g} to {values.max():.2g}" if len(values) else "none"

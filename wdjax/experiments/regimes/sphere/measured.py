@@ -15,6 +15,10 @@ FALLS = 0.75
 """A loss that falls to less than this, from the second quarter to the last, still converges."""
 ZERO = 0.01
 """A loss of less than this share of that of guessing, ln(classes), has converged."""
+DRIFT = 0.2
+"""Largest relative change of a level from the third to the last quarter of a run."""
+SURE = 2.0
+"""Standard errors that a difference of test errors has to come to."""
 
 
 class Series(NamedTuple):
@@ -89,8 +93,10 @@ def table(arrays: Arrays, values: np.ndarray, rates: np.ndarray) -> np.ndarray:
 
 
 def stability(arrays: Arrays, name: str) -> np.ndarray:
-    """A curvature over 2/η_e, of each run and measurement of the first stage."""
-    return arrays[f"own_{name}"] * arrays["rate"][:, None] / 2
+    """A curvature over 2/η_e, of each run and measurement of the first stage but for its first."""
+    curvature = arrays[f"own_{name}"]
+    later = curvature[:, 1:] if curvature.shape[1] > 1 else curvature
+    return later * arrays["rate"][:, None] / 2
 
 
 def half(values: np.ndarray) -> np.ndarray:
@@ -101,6 +107,11 @@ def half(values: np.ndarray) -> np.ndarray:
 def sharpness(arrays: Arrays, stage: str) -> np.ndarray:
     """Sharpness of each run towards the end of a stage: the median of the last three."""
     return np.median(arrays[f"{stage}_sharpness"][:, -3:], axis=1)
+
+
+def final_loss(arrays: Arrays, stage: str) -> np.ndarray:
+    """Loss of the training images towards the end of a stage: the median of the last three."""
+    return np.median(arrays[f"{stage}_full_loss"][:, -3:], axis=1)
 
 
 def relative_sharpness(arrays: Arrays, stage: str) -> np.ndarray:
@@ -127,6 +138,11 @@ def gain(table: np.ndarray) -> tuple[float, float]:
     count = len(difference)
     error = difference.std(ddof=1) / np.sqrt(count) if count > 1 else np.inf
     return float(difference.mean()), float(error)
+
+
+def listed(values: np.ndarray, form: str = ".3g") -> str:
+    """The values in words."""
+    return ", ".join(f"{value:{form}}" for value in values) or "none"
 
 
 def ends(values: np.ndarray, form: str = ".3g") -> str:

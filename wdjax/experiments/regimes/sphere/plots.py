@@ -33,8 +33,10 @@ def plots(record: RunRecord) -> Sequence[Plot]:
         Plot(
             "regimes",
             "Left: training loss over the first stage, one line per rate (mean over seeds), "
-            "coloured by rate. Right: its level in the last quarter, one mark per run. Dotted: "
-            "guessing; dashed: random directions on the sphere.",
+            "coloured by rate. Middle: its level in the last quarter, one mark per run. Dotted: "
+            "guessing; dashed: random directions on the sphere. Right: the same level, and the "
+            "norm of the effective gradient of a batch, per run from its first quarter (rings) to "
+            "its last (discs).",
             _regimes(arrays),
         ),
         Plot(
@@ -74,7 +76,7 @@ def _scatter(ax: Axes, arrays: Arrays, values: np.ndarray, rings: bool = False) 
 
 
 def _regimes(arrays: Arrays) -> Figure:
-    figure, (left, right) = panels(1, 2)
+    figure, (left, middle, right) = panels(1, 3, width=4.2)
     rates = np.unique(arrays["rate"])
     steps = (1 + np.arange(arrays["own_loss"].shape[1])) * int(arrays["record"])
     for rate, colour in zip(rates, ordered_colours(len(rates), 0.95), strict=True):
@@ -82,12 +84,29 @@ def _regimes(arrays: Arrays) -> Figure:
         left.plot(steps, mean, color=colour, linewidth=1.2, label=f"{rate:.2g}")
     left.set(xlabel="step", ylabel="training loss, nats", yscale="log")
     legend_beside(left, LABEL)
-    _scatter(right, arrays, quarter(arrays["own_loss"], 3))
-    right.axhline(np.log(float(arrays["classes"])), **GUIDE)
-    right.axhline(arrays["random_loss"].mean(), color="0.2", linewidth=1.0, linestyle="--")
-    right.set(xscale="log", yscale="log", xlabel=LABEL, ylabel="training loss, last quarter, nats")
-    legend(right, "lower right")
+    _scatter(middle, arrays, quarter(arrays["own_loss"], 3))
+    middle.axhline(np.log(float(arrays["classes"])), **GUIDE)
+    middle.axhline(arrays["random_loss"].mean(), color="0.2", linewidth=1.0, linestyle="--")
+    middle.set(xscale="log", yscale="log", xlabel=LABEL, ylabel="training loss, last quarter, nats")
+    legend(middle, "lower right")
+    _gradients(right, arrays)
     return figure
+
+
+def _gradients(ax: Axes, arrays: Arrays) -> None:
+    """The effective gradient against the loss, from the first quarter of each run to its last."""
+    found = regimes(arrays)
+    losses, gradients = (
+        [quarter(arrays[f"own_{name}"], number) for number in (0, 3)]
+        for name in ("loss", "effective_gradient")
+    )
+    for regime in REGIMES:
+        x, y = (np.array(pair)[:, found == regime] for pair in (losses, gradients))
+        ax.plot(x, y, color=COLOURS[regime], linewidth=0.6, alpha=0.5)
+        ax.scatter(x[0], y[0], s=14, facecolors="none", edgecolors=COLOURS[regime])
+        ax.scatter(x[1], y[1], s=14, color=COLOURS[regime])
+    ax.set(xscale="log", yscale="log", xlabel="training loss, nats")
+    ax.set_ylabel("effective gradient norm, of a batch")
 
 
 def _generalisation(arrays: Arrays) -> Figure:
@@ -109,9 +128,8 @@ def _generalisation(arrays: Arrays) -> Figure:
 
 def _sharpness(arrays: Arrays) -> Figure:
     figure, (left, right) = panels(1, 2)
-    later = slice(1 if arrays["own_sharpness"].shape[1] > 1 else 0, None)
     for name, rings in (("sharpness", False), ("batch_sharpness", True)):
-        _scatter(left, arrays, np.median(stability(arrays, name)[:, later], axis=1), rings)
+        _scatter(left, arrays, np.median(stability(arrays, name), axis=1), rings)
     left.axhline(1, **GUIDE)
     left.set(xscale="log", xlabel=LABEL, ylabel="curvature × η_e / 2")
     left.set_yscale("log", nonpositive="mask")
