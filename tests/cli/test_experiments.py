@@ -43,7 +43,7 @@ def test_a_run_writes_record_figures_and_page(folder):
     assert {path.name for path in folder.iterdir()} == FILES
     record = json.loads((folder / "record.json").read_text("utf-8"))
     assert record["config"]["learning_rates"] == [0.1]
-    assert len(record["verdicts"]) == 5
+    assert len(record["verdicts"]) == 6
 
 
 def test_a_quick_run_says_that_it_is_no_evidence(folder):

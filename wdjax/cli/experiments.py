@@ -77,7 +77,7 @@ def _run(known: argparse.Namespace, rest: list[str], console: Console) -> int:
     config = tyro.cli(
         type(experiment.default),
         prog=f"wdjax run {experiment.name} [--quick] [--out FOLDER]",
-        description=f"{experiment.summary}. {experiment.source}.",
+        description=f"{experiment.summary} ({experiment.source}).",
         default=experiment.quick if known.quick else experiment.default,
         args=["--help"] if known.help else rest,
     )

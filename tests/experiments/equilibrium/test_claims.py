@@ -16,7 +16,7 @@ def arrays():
 
 
 def test_all_claims_hold_on_ideal_runs(arrays):
-    assert [verdict.outcome for verdict in claims.check(arrays)] == [Outcome.HOLDS] * 5
+    assert [verdict.outcome for verdict in claims.check(arrays)] == [Outcome.HOLDS] * 6
 
 
 def product(arrays):
@@ -75,6 +75,8 @@ def drifting(rate, where=np.s_[:]):
         ("norm_scaling", wrong_exponent(0.2), Outcome.FAILS),
         ("rate_scaling", scaled_norm(-0.08), Outcome.IN_PART),
         ("rate_scaling", scaled_norm(0.2), Outcome.FAILS),
+        ("scale", scaled_norm(-0.1), Outcome.IN_PART),
+        ("scale", times("squared_norm", 1.5), Outcome.FAILS),
         ("angle", times("angle", 1.03), Outcome.IN_PART),
         ("angle", times("angle", 1.08, np.s_[0, :, 1]), Outcome.IN_PART),
         ("angle", times("angle", 1.08), Outcome.FAILS),

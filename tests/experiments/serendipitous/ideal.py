@@ -105,6 +105,7 @@ def flatness_arrays():
     table = flatness_config.runs(flatness_config.Config())
     decays, seeds = 7, 8
     level = np.tile(np.arange(decays), seeds) + 0.01 * np.repeat(np.arange(seeds), decays)
+    level = level + 0.05 * np.random.default_rng(0).normal(size=level.size)
     rate = 1e-3 * 1.5**level
     found = {
         "sharpness": 300 * 0.7**level,

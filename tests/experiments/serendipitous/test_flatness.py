@@ -35,7 +35,7 @@ def arrays():
 
 def test_all_claims_hold_on_ideal_measurements(arrays):
     verdicts = claims.check(arrays)
-    assert [verdict.outcome for verdict in verdicts] == [HOLDS] * 5
+    assert [verdict.outcome for verdict in verdicts] == [HOLDS] * 6
     assert all(verdict.because == "" for verdict in verdicts)
     assert {verdict.of for verdict in verdicts} <= {claim.key for claim in ARTICLE.claims}
     for verdict in verdicts:
@@ -67,6 +67,24 @@ def weaker(factor):
     return spoil
 
 
+def without_capacity(arrays):
+    """The runs on the sphere fit all labels, right or wrong."""
+    arrays["sphere_cooled_train_error"] = np.zeros_like(arrays["sphere_cooled_train_error"])
+
+
+def at_high_loss(arrays):
+    """The rise falls with λ only where nothing is learnt any more."""
+    rise, loss = (arrays[f"decay_trained_{name}"] for name in ("rise", "train_loss"))
+    rise.reshape(8, 7)[:, :4] = 1 + 0.1 * np.arange(4)
+    loss.reshape(8, 7)[:, 4:] = 2.0
+
+
+def alike_at_a_decay(arrays):
+    """Flatness and test error go together with λ alone."""
+    error = arrays["decay_cooled_test_error"].reshape(8, 7)
+    error[:] = error.mean(axis=0) + 1e-4 * np.random.default_rng(1).normal(size=(8, 7))
+
+
 def shuffled(arrays):
     rng = np.random.default_rng(0)
     arrays["decay_cooled_sharpness"] = rng.permutation(arrays["decay_cooled_sharpness"])
@@ -77,8 +95,12 @@ def shuffled(arrays):
     [
         ("flatter", mirrored("decay_cooled_sharpness"), IN_PART),
         ("robust", mirrored("decay_trained_rise"), IN_PART),
+        ("robust", at_high_loss, IN_PART),
         ("regulariser", turning, IN_PART),
-        ("regulariser", mirrored("decay_cooled_test_error"), FAILS),
+        ("regulariser", mirrored("decay_trained_test_error"), IN_PART),
+        ("rate_regularises", mirrored("sphere_trained_test_error"), IN_PART),
+        ("linked", alike_at_a_decay, IN_PART),
+        ("rate_alone", without_capacity, FAILS),
         ("linked", shuffled, IN_PART),
         ("linked", mirrored("decay_cooled_test_error"), FAILS),
         ("rate_alone", weaker(0.6), IN_PART),
@@ -100,6 +122,15 @@ def test_what_is_sharper_at_both_moments_is_not_flatter(arrays):
     mirrored("decay_cooled_rise")(arrays)
     mirrored("decay_trained_rise")(arrays)
     assert CHECKS["robust"](arrays).outcome == FAILS
+
+
+@pytest.mark.parametrize(
+    ("claim", "arm"), [("regulariser", "decay"), ("rate_regularises", "sphere")]
+)
+def test_what_never_gets_better_is_no_regularisation(arrays, claim, arm):
+    mirrored(f"{arm}_cooled_test_error")(arrays)
+    mirrored(f"{arm}_trained_test_error")(arrays)
+    assert CHECKS[claim](arrays).outcome == FAILS
 
 
 def test_rank_correlation_is_spearmans():

@@ -124,8 +124,9 @@ def orthogonality(arrays: dict[str, np.ndarray]) -> Verdict:
         outcome=graded(holds, cosine <= COSINE and small >= 0.99),
         because=(
             "Likely the ε of the batch norms: where the variance of a channel is as small as ε, "
-            "scaling changes its output, and a ReLU behind it can switch. A run with a smaller "
-            "--epsilon tells. Under the rule that was written before the pilot run: "
+            "scaling changes its output, and a ReLU behind it can switch. The record "
+            "`equilibrium-epsilon`, of a run with --epsilon 1e-10, tells. Under the rule that was "
+            "written before the pilot run: "
             f"{first_rule}."
         ),
         numbers=floats(
@@ -174,7 +175,7 @@ def growth(arrays: dict[str, np.ndarray]) -> Verdict:
                 "settled": settled,
             }
         ),
-        of="S18",
+        of="S7",
     )
 
 
@@ -270,6 +271,33 @@ def rate_scaling(arrays: dict[str, np.ndarray]) -> Verdict:
     )
 
 
+def scale(arrays: dict[str, np.ndarray]) -> Verdict:
+    """The scale of the equilibrium, in a network of which not every parameter is scale-invariant.
+
+    The rule was added when the record was known; it asks what `norm_scaling` asks, or at least that
+    theory is met with the measured G of each run.
+    """
+    m = equilibrium(arrays)
+    settled = theory.sgd(m.eta[m.decays], m.lam[m.decays], m.mu[m.decays])
+    law = np.asarray(settled.norm(gradient_moment=m.moment[m.decays])) ** 2
+    off = m.squared_norm[m.decays] / law
+    within = bool(off.max() <= SPREAD and off.min() >= 1 / SPREAD)
+    powers = norm_scaling(arrays)
+    return Verdict(
+        claim="Although head, gains and biases are not scale-invariant, the kernels have the "
+        "equilibrium of the argument.",
+        predicted="‖w‖² = √(ηG/(2λ(1−μ))), and so √(η/λ) times a constant",
+        measured=(
+            f"‖w‖² is {off.min():.3f} to {off.max():.3f} times this, with the measured gradient "
+            f"moment G of each run (that √(η/λ) alone decides: {powers.outcome})"
+        ),
+        outcome=graded(within and powers.outcome == Outcome.HOLDS, within),
+        because="The balance is met, but its constant depends on η and λ: " + powers.because,
+        numbers=floats({"lowest": off.min(), "highest": off.max()}),
+        of="S18",
+    )
+
+
 def angle(arrays: dict[str, np.ndarray]) -> Verdict:
     """The angle per step equals √(2ηλ/(1+μ)), with no fitted constant, for each kernel."""
     m = equilibrium(arrays)
@@ -307,6 +335,7 @@ CLAIMS: tuple[Callable[[dict[str, np.ndarray]], Verdict], ...] = (
     norm_scaling,
     rate_scaling,
     angle,
+    scale,
 )
 
 

@@ -17,7 +17,8 @@ ARTICLE = Article(
             "Classically a penalty on the norm limits the capacity of a model and its overfitting; "
             "in the limit of an infinite penalty the solution is 0, whatever the data.",
             "Original rationale of weight decay",
-            "history, of models without normalisation, which is not what the article is about",
+            "recalled, of models without normalisation, which is not what the article is about "
+            "(`bias-variance` and `decay-grid` measure it)",
         ),
         Claim(
             "S2",
@@ -97,14 +98,19 @@ ARTICLE = Article(
             _NOISE + ", reference [4]; Conclusion",
         ),
         Claim(
+            "S20",
+            "An increase of the learning rate is a form of regularisation.",
+            _NOISE + ", of networks without normalisation and decay",
+        ),
+        Claim(
             "S17",
             "Gains and biases behind the normalisation change nothing about the scale invariance.",
             _SCOPE + ", second point",
         ),
         Claim(
             "S18",
-            "Where some parameters are not scale-invariant, such as the last layer, those that are "
-            "still come to their equilibrium.",
+            "Where some parameters are not scale-invariant, such as the last layer, the argument "
+            "on the scale of the equilibrium still holds for those that are.",
             _SCOPE + ", third point",
         ),
         Claim(
