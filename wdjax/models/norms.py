@@ -8,6 +8,8 @@ import flax.linen as nn
 import jax
 
 NORMS = ("batch", "layer", "group")
+MOMENTUM = 0.9
+"""What the running averages of batch norm keep of themselves in a step."""
 
 
 def make_norm(
@@ -28,7 +30,7 @@ def make_norm(
     """
     settings = {"epsilon": epsilon, "param_dtype": param_dtype}
     if norm == "batch":
-        return partial(nn.BatchNorm, use_running_average=not train, momentum=0.9, **settings)
+        return partial(nn.BatchNorm, use_running_average=not train, momentum=MOMENTUM, **settings)
     if norm == "layer":
         return partial(nn.GroupNorm, num_groups=1, **settings)
     if norm == "group":

@@ -16,11 +16,10 @@ def identities():
     """Two batch sizes, two ε, two scales."""
     at_epsilons = np.broadcast_to(np.array([1e-4, 1e-12])[None, :, None], (2, 2, 2)).copy()
     rounding = np.full((2, 2, 2), 1e-16)
-    names = ("logits", "gradient", "direction", "radial", "step")
+    names = ("logits", "gradient", "direction", "radial", "step", "adam_step", "epsilon_share")
     growth = np.stack([np.linspace(1, 1.2, 11)] * 2)
     return {
         **{f"network {name}": at_epsilons.copy() for name in names},
-        "network adam_step": rounding.copy(),
         "network head": np.full((2, 2, 2), 1.0),
         "network head_radial": np.full((2, 2, 2), 0.02),
         "network statistics": np.zeros((2, 2, 2)),

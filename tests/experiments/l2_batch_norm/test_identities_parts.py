@@ -9,7 +9,13 @@ from wdjax.data import load_digits, standardise
 from wdjax.experiments.l2_batch_norm.identities import plain
 from wdjax.experiments.l2_batch_norm.identities.config import QUICK, Config, validate
 from wdjax.experiments.l2_batch_norm.identities.layer import layer_errors, random_kernel
-from wdjax.experiments.l2_batch_norm.identities.network import kernels, turned_factors
+from wdjax.experiments.l2_batch_norm.identities.network import (
+    Batch,
+    Network,
+    kernels,
+    measure_scaling,
+    turned_factors,
+)
 from wdjax.experiments.l2_batch_norm.identities.run import initial_sums, worst_over_grid
 from wdjax.training import Session
 
@@ -29,7 +35,8 @@ def test_the_settings_are_valid(config):
         ({"scales": (-2.0, 3.0)}, "two positive factors"),
         ({"epsilons": (1e-12, 1e-5)}, "the usual ε"),
         ({"batch_sizes": (8, 2)}, "rising"),
-        ({"batch_sizes": (0, 2)}, "rising"),
+        ({"batch_sizes": (0, 8)}, "rising"),
+        ({"batch_sizes": (1, 2)}, "not below 8"),
         ({"steps": 0}, "one step"),
         ({"plain_steps": 15}, "multiple of ten"),
     ],
@@ -67,6 +74,22 @@ def test_kernels_are_scaled_up_and_down_in_turn():
     weights = {f"{n}/kernel": np.ones((1, 1, 1, 1)) for n in range(3)} | {"head": np.ones((2, 2))}
     assert kernels(weights) == ["0/kernel", "1/kernel", "2/kernel"]
     assert list(turned_factors(weights, 4.0).values()) == [4.0, 0.25, 4.0]
+
+
+def test_a_network_says_by_how_much_epsilon_is_above_its_smallest_variance():
+    """Against the definition, at the first norm of a network that has no smaller variance."""
+    images = np.random.default_rng(0).normal(size=(16, 8, 8, 1))
+    network, batch = Network(8, (8, 8, 1)), Batch(images, np.arange(16) % 10)
+    fresh = network.fresh(0)
+    dull = fresh.weights | {"Conv_0/kernel": 1e-4 * fresh.weights["Conv_0/kernel"]}
+    padded = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+    convolved = np.einsum("bhwcij,ijcf->bhwf", windows, dull["Conv_0/kernel"])
+    smallest = convolved.var(axis=(0, 1, 2)).min()
+    found = measure_scaling(network, fresh._replace(weights=dull), batch, 1.0, 1e-5)
+    assert found.epsilon_share == pytest.approx(1e-5 / smallest, rel=1e-6)
+    halved = measure_scaling(network, fresh._replace(weights=dull), batch, 0.5, 1e-5)
+    assert halved.epsilon_share == pytest.approx(4e-5 / smallest, rel=1e-6)
 
 
 def test_the_grid_keeps_the_worst_of_the_seeds_in_its_place():

@@ -2,7 +2,10 @@
 
 from wdjax.experiments.article import Article, Claim
 
-BACKGROUND = "Background on ordinary networks, which the article recalls and does not test."
+BACKGROUND = (
+    "Background on ordinary networks, which the article recalls and does not test (`bias-variance` "
+    "and `decay-grid` measure it, for another article)."
+)
 
 ARTICLE = Article(
     key="l2-and-batch-norm",
@@ -54,6 +57,11 @@ ARTICLE = Article(
             "What Happens When Both Are Used Together, first formulas",
         ),
         Claim(
+            "gains and biases",
+            "The gain and the bias that each batch norm learns do not affect the analysis.",
+            "Batch Normalization",
+        ),
+        Claim(
             "batch size",
             "The invariance does not depend on the batch size, except that in tiny batches ε may "
             "matter more.",
@@ -102,8 +110,8 @@ ARTICLE = Article(
         ),
         Claim(
             "decaying rate",
-            "Without L2 the weights before batch norms grow during training and the effective "
-            "learning rate decays.",
+            "Without L2 the weights before batch norms grow during training, and the effective "
+            "learning rate decays with the square of their norm.",
             "Consequences for Learning Rate, in bold; plot of the relative step size",
         ),
         Claim(
@@ -117,7 +125,8 @@ ARTICLE = Article(
             "A learning rate that stays higher for longer may lead to a broader optimum that "
             "generalises better.",
             "Summary of the analysis",
-            "A possibility that the article names and does not test.",
+            "A possibility that the article names and does not test (`flatness` measures it, for "
+            "another article).",
         ),
         Claim(
             "head",
@@ -160,7 +169,7 @@ ARTICLE = Article(
         Claim(
             "piecewise factor",
             "The sum of squares of the baseline is not constant; a factor of four linear pieces "
-            "follows it closely enough.",
+            "approximates it crudely, and well enough.",
             "Experiment, plot of the factor, and code",
         ),
         Claim(

@@ -1,8 +1,16 @@
 """The claims that are identities, each against measurements in float64.
 
-All tolerances were written before the run with the recorded seeds; the seeds 100 and up were tried
-out before. With ε as good as zero an identity has to hold to rounding. With the usual ε it is said
-how far it is off, and that has to be little.
+All tolerances were written before the first record. With ε as good as zero an identity has to hold
+to rounding; with the usual ε it is said how far it is off, and that has to be little.
+
+The first record (seeds 0 to 2) showed three rules that asked the wrong question. The identities of
+gradients and steps were judged in batches of one and two images, too, which the article excepts,
+and there even the ε that stands for zero is not small against every variance; three of them did
+"not hold" for errors of 3e-8. They are judged from `TINY` images on now, and all sizes are listed.
+`adam` asked for the largest entry of a difference between first steps of Adam, which are signs:
+one entry that turns makes it 2; it is a norm now, and what the article does not say of Adam is a
+verdict of its own. Gains and biases are no longer the fresh ones. The recorded seeds are others. No
+tolerance was changed.
 """
 
 from collections.abc import Callable
@@ -10,6 +18,7 @@ from collections.abc import Callable
 import numpy as np
 
 from wdjax.experiments.l2_batch_norm.grading import Arrays, floats, over_seeds, reason
+from wdjax.experiments.l2_batch_norm.identities.config import TINY
 from wdjax.experiments.verdicts import graded
 from wdjax.training import Verdict
 
@@ -17,7 +26,6 @@ EXACT = 1e-8  # relative error of a network's identity at ε = 1e-12, over all s
 ROUNDING = 1e-12  # relative error of the formulas of one layer, at any ε
 LITTLE = 0.01  # relative change of the logits at the usual ε, and of the radial cosine
 SMALL = 0.05  # relative error of gradients and steps at the usual ε
-TINY = 8  # images in a batch below which the article allows ε to matter
 ORTHOGONAL = 1e-6  # error of (growth of ‖w‖²)/‖Δw‖² = 1
 SAME_RUN = 1e-6  # relative difference of the losses of rescaled runs
 SAME_DECAY = 1e-6  # share of the decay by which L2 and decoupled decay differ under SGD
@@ -29,14 +37,17 @@ EPSILON = "The ε of the batch norms is not small against the variance of some c
 
 
 def worst(arrays: Arrays, name: str) -> tuple[float, float]:
-    """Returns the largest value of a measure (batch sizes, ε, c) at the usual ε, and near 0."""
-    usual, nearly_zero = np.max(arrays[name], axis=(0, 2))
+    """Returns the largest value of a measure (batch sizes, ε, c) at the usual ε, and near 0.
+
+    Tiny batches do not count.
+    """
+    usual, nearly_zero = np.max(arrays[name][arrays["batch_sizes"] >= TINY], axis=(0, 2))
     return float(usual), float(nearly_zero)
 
 
 def invariance(arrays: Arrays) -> Verdict:
     """Mean and deviation scale alike, and the output stays up to ε."""
-    formulas = max(max(worst(arrays, f"layer {name}")) for name in ("statistics", "output"))
+    formulas = max(arrays[f"layer {name}"].max() for name in ("statistics", "output"))
     usual, exact = worst(arrays, "network logits")
     first_order = np.max(arrays["layer change"] / arrays["layer first order"])
     fits = formulas <= ROUNDING and exact <= EXACT
@@ -45,7 +56,8 @@ def invariance(arrays: Arrays) -> Verdict:
         of="invariance",
         claim="Scaling a convolution leaves the output of its batch norm, up to the effect of ε.",
         predicted=(
-            "m(cw) = c m(w), √v(cw) = c √v(w), y(cw) = y(w) √((v+ε)/(v+ε/c²)); no change at ε = 0"
+            f"logits within {LITTLE:g} at the usual ε, from {TINY} images on; m(cw) = c m(w), "
+            "√v(cw) = c √v(w), y(cw) = y(w) √((v+ε)/(v+ε/c²)); no change at ε = 0"
         ),
         measured=(
             f"formulas off by {formulas:.0e}; logits of the network change by {exact:.0e} at ε = "
@@ -79,33 +91,53 @@ def batch_size(arrays: Arrays) -> Verdict:
     )
 
 
+def gains_and_biases(arrays: Arrays) -> Verdict:
+    """The identities do not need fresh gains and biases."""
+    names = ("logits", "radial", "direction", "gradient", "step")
+    errors = [worst(arrays, f"network {name}")[1] for name in names]
+    outcome = graded(max(errors) <= EXACT, errors[0] <= EXACT)
+    listed = ", ".join(f"{name} {off:.0e}" for name, off in zip(names, errors, strict=True))
+    return Verdict(
+        of="gains and biases",
+        claim="The learnable gains and biases of the batch norms do not affect the analysis.",
+        predicted=(
+            "with gains from ½ to 1½ and biases of ½ all identities hold at ε = 0, from "
+            f"{TINY} images on"
+        ),
+        measured=f"errors at ε = {arrays['epsilons'][1]:.0e}: {listed}",
+        outcome=outcome,
+        because=reason(outcome, EPSILON),
+        numbers=floats({"largest": max(errors)}),
+    )
+
+
 def identity(
     arrays: Arrays, name: str, usual_most: float, of: str, claim: str, predicted: str, unit: str
 ) -> Verdict:
     """The verdict on one identity of the network's gradients."""
     usual, exact = worst(arrays, f"network {name}")
     outcome = graded(exact <= EXACT and usual <= usual_most, exact <= EXACT)
-    sizes = arrays["batch_sizes"]
+    sizes, epsilons = arrays["batch_sizes"], arrays["epsilons"]
     by_size = arrays[f"network {name}"].max(axis=2)
-    ample = by_size[sizes >= TINY].max(axis=0, initial=0.0)
+    shares = arrays["network epsilon_share"].max(axis=2)
     return Verdict(
         of=of,
         claim=claim,
-        predicted=predicted,
+        predicted=f"{predicted}; at the usual ε within {usual_most:g}, from {TINY} images on",
         measured=(
-            f"{unit} at most {exact:.0e} at ε = {arrays['epsilons'][1]:.0e}, {usual:.1e} at "
-            f"{arrays['epsilons'][0]:.0e}, over {arrays['scales'].size} scales from "
-            f"{arrays['scales'].min():g} to {arrays['scales'].max():g} and their inverses; at "
-            f"{arrays['epsilons'][0]:.0e} by batch size: {_listed(sizes, by_size[:, 0])}"
+            f"{unit}, largest over {arrays['scales'].size} scales from {arrays['scales'].min():g} "
+            f"to {arrays['scales'].max():g} and their inverses, by batch size: at ε = "
+            f"{epsilons[1]:.0e} {_listed(sizes, by_size[:, 1])}; at {epsilons[0]:.0e} "
+            f"{_listed(sizes, by_size[:, 0])}"
         ),
         outcome=outcome,
         because=reason(
             outcome,
-            f"{EPSILON} Kernels that are c times smaller divide these variances by c², and the "
-            "smallest are those of the last layers in small batches. "
-            f"From {TINY} images on it is at most {ample[1]:.0e} and {ample[0]:.1e}.",
+            f"{EPSILON} It is up to so many times the smallest one (of c times smaller kernels it "
+            f"is c² times smaller), by batch size: {_listed(sizes, shares[:, 0])}; even "
+            f"{epsilons[1]:.0e} is {_listed(sizes, shares[:, 1])} times.",
         ),
-        numbers=floats({"exact": exact, "usual": usual, "ample": ample[0]}),
+        numbers=floats({"exact": exact, "usual": usual, "share": shares[:, 0].max()}),
     )
 
 
@@ -214,27 +246,31 @@ def weight_decay(arrays: Arrays) -> Verdict:
 
 
 def adam(arrays: Arrays) -> Verdict:
-    """Under Adam the step does not see the scale of the gradient, and L2 is not decay."""
-    usual, exact = worst(arrays, "network adam_step")
-    apart = arrays["run adam_decay"].min()
-    outcome = graded(
-        exact <= EXACT and usual <= SMALL and apart >= OTHER_DECAY, apart >= OTHER_DECAY
-    )
+    """Under Adam L2 is not decay."""
+    apart, same = arrays["run adam_decay"].min(), arrays["run sgd_decay"].max()
+    outcome = graded(apart >= OTHER_DECAY, False)
     return Verdict(
         of="adam",
-        claim="Under Adam things differ: L2 is not weight decay, and steps scale otherwise.",
-        predicted=(
-            "relative steps scale by 1/c, not 1/c²; L2 and decoupled decay differ by more than "
-            f"{OTHER_DECAY:g} of the decay"
-        ),
-        measured=(
-            f"first steps from cw and from w differ by {max(usual, exact):.0e} η at most; "
-            f"L2 and decoupled decay differ by {apart:.3g} times the decay (SGD: "
-            f"{arrays['run sgd_decay'].max():.0e})"
-        ),
+        claim="Under Adam an L2 penalty and weight decay are not the same.",
+        predicted=f"their steps differ by more than {OTHER_DECAY:g} of the decay",
+        measured=f"by {apart:.3g} times the decay (under SGD by {same:.0e})",
         outcome=outcome,
-        because=reason(outcome, EPSILON),
-        numbers=floats({"step": max(usual, exact), "apart": apart}),
+        because=reason(outcome, "The gradients are so large that Adam divides L2 by little."),
+        numbers=floats({"apart": apart, "sgd": same}),
+    )
+
+
+def adam_step(arrays: Arrays) -> Verdict:
+    """Under Adam the step does not see the scale of the gradient."""
+    return identity(
+        arrays,
+        "adam_step",
+        SMALL,
+        of="adam",
+        claim="Under Adam a step does not depend on the scale of the kernels, so that relative "
+        "steps scale by 1/c, not 1/c².",
+        predicted="‖u(cw) − u(w)‖/‖u(w)‖ = 0 for the first step u",
+        unit="relative error",
     )
 
 
@@ -244,7 +280,8 @@ def head(arrays: Arrays) -> Verdict:
     outcome = graded(change >= DEPENDS and radial >= 100 * EXACT, change >= DEPENDS)
     return Verdict(
         of="head",
-        claim="The dense layer behind the last batch norm is regularised as ever.",
+        claim="The loss sees the scale of the dense layer behind the last batch norm, so that the "
+        "usual mechanism of L2 is there.",
         predicted="scaling it changes the logits, and its gradient has a part along it",
         measured=(
             f"logits change by {change:.2f} at least; |cos(w, ∇L)| up to {radial:.1e} (kernels: "
@@ -296,7 +333,7 @@ def initial_sum(arrays: Arrays) -> Verdict:
 
 def without_batch_norm(arrays: Arrays) -> Verdict:
     """Without batch norm rescaling worsens the loss, and weights keep their order of magnitude."""
-    squares, changes = arrays["plain_squares"], arrays["plain_scaled"]
+    squares, changes = (arrays[name].astype(float) for name in ("plain_squares", "plain_scaled"))
     plain, normalised = squares[0], squares[1, :, -1]
     stays = bool(np.all((plain <= ORDER) & (plain >= 1 / ORDER)))
     worse = changes[0].mean(axis=0)
@@ -318,7 +355,8 @@ def without_batch_norm(arrays: Arrays) -> Verdict:
         because=reason(
             outcome,
             "Where a network without biases classifies its training images rightly, larger weights "
-            "are a surer answer: the loss falls. The article's 'almost certainly' is too strong.",
+            "are a surer answer: the loss falls a little. And that Σw² stays tells little in so "
+            "short a run: with batch norm it grows by no more.",
         ),
         numbers=floats(
             {"growth": plain[:, -1].mean(), "normalised_growth": normalised.mean()}
@@ -329,9 +367,11 @@ def without_batch_norm(arrays: Arrays) -> Verdict:
 
 CLAIMS: tuple[Callable[[Arrays], Verdict], ...] = (
     adam,
+    adam_step,
     weight_decay,
     invariance,
     batch_size,
+    gains_and_biases,
     no_restoring_force,
     direction,
     without_batch_norm,

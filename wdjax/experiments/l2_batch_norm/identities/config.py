@@ -2,13 +2,16 @@
 
 import dataclasses
 
+TINY = 8  # images in a batch below which the article allows ε to matter
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """Settings of the identities.
 
     Attributes:
-      seeds: Seeds of the weights of the networks.
+      seeds: Seeds of the weights of the networks. (0 to 2 were those of the first record: see
+        `claims`.)
       depth: Depth of the ResNet whose kernels are scaled.
       scales: The factors c.
       epsilons: ε of all batch norms: the usual one first, then one that stands for zero.
@@ -18,7 +21,7 @@ class Config:
       plain_steps: Steps of the networks with and without batch norm that train without L2.
     """
 
-    seeds: tuple[int, ...] = (0, 1, 2)
+    seeds: tuple[int, ...] = (3, 4, 5)
     depth: int = 8
     scales: tuple[float, ...] = (0.25, 0.5, 2.0, 4.0, 8.0)
     epsilons: tuple[float, float] = (1e-5, 1e-12)
@@ -50,8 +53,11 @@ def validate(config: Config) -> None:
             f"epsilons is {config.epsilons}; expected the usual ε and then a smaller positive one."
         )
     sizes = config.batch_sizes
-    if len(sizes) < 2 or list(sizes) != sorted(set(sizes)) or sizes[0] < 1:
-        raise ValueError(f"batch_sizes is {sizes}; expected two rising numbers at least.")
+    if len(sizes) < 2 or list(sizes) != sorted(set(sizes)) or sizes[0] < 1 or sizes[-1] < TINY:
+        raise ValueError(
+            f"batch_sizes is {sizes}; expected two rising numbers at least, the last not below "
+            f"{TINY}."
+        )
     if config.steps < 1 or config.plain_steps < 10 or config.plain_steps % 10:
         raise ValueError(
             f"steps is {config.steps} and plain_steps {config.plain_steps}; expected one step at "

@@ -1,6 +1,6 @@
 """A ResNet whose convolutions are scaled: outputs, gradients, relative steps; in NumPy, float64."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import optax
 
 from wdjax import trees
 from wdjax.models import ResNet, convolution_kernels
+from wdjax.models.norms import MOMENTUM
 from wdjax.typing import Params, PyTree
 
 HEAD = "Dense_0/kernel"
@@ -27,11 +28,19 @@ class Batch(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What a network says of a batch in training mode: mean loss, logits, gradients by path."""
+    """What a network says of a batch in training mode.
+
+    Attributes:
+      loss: The mean over the batch.
+      logits: One row per image.
+      gradients: Of the weights, by path.
+      variance: The smallest of the variances of channels that its batch norms divide by.
+    """
 
     loss: float
     logits: np.ndarray
     gradients: Leaves
+    variance: float
 
 
 class Variables(NamedTuple):
@@ -48,12 +57,13 @@ class Scaled(NamedTuple):
       logits: Change of the logits over their root mean square.
       gradient: ‖c g(cw) − g(w)‖/‖g(w)‖.
       direction: Angle between g(cw) and g(w), in radians.
-      radial: |cos(w, g)|.
+      radial: |cos(w, g)|, at w and at cw.
       step: Relative step of SGD times c² over the one at c = 1, less 1.
-      adam_step: Largest difference of entries of Adam's steps at cw and at w, in units of η.
+      adam_step: ‖u(cw) − u(w)‖/‖u(w)‖ of Adam's first steps u, of all kernels together.
       head: Change of the logits if the kernel of the head is scaled instead.
       head_radial: |cos| of the head's kernel and its gradient.
       statistics: Largest change of loss or gradient with other running averages.
+      epsilon_share: ε over the smallest variance of a channel, at w or at cw.
     """
 
     logits: Any
@@ -65,6 +75,7 @@ class Scaled(NamedTuple):
     head: Any
     head_radial: Any
     statistics: Any
+    epsilon_share: Any
 
 
 class Network:
@@ -82,26 +93,45 @@ class Network:
         self._gradient = jax.jit(jax.value_and_grad(partial(_loss, model), has_aux=True))
 
     def fresh(self, seed: int) -> Variables:
-        """Returns weights as at init: normal with variance 1/fan-in, gains 1 and biases 0."""
+        """Returns kernels as at init, normal of variance 1/fan-in; gains and biases vary.
+
+        Gains are uniform from ½ to 1½, biases normal with deviation ½: fresh ones, 1 and 0, would
+        not show what they do to the identities.
+        """
         rng = np.random.default_rng(seed)
         parts = (trees.named_leaves(self._shapes[part]) for part in ("params", "batch_stats"))
         return Variables(*({p: _drawn(rng, p, x.shape) for p, x in part.items()} for part in parts))
 
     def answer(self, variables: Variables, batch: Batch, epsilon: float) -> Answer:
-        """Returns loss, logits and gradients."""
+        """Returns loss, logits, gradients and the smallest variance."""
         params, statistics = (
             trees.with_leaves(self._shapes[part], list(leaves.values()))
             for part, leaves in zip(("params", "batch_stats"), variables, strict=True)
         )
-        (loss, logits), grads = self._gradient(params, statistics, *batch, epsilon)
+        (loss, (logits, updated)), grads = self._gradient(params, statistics, *batch, epsilon)
         gradients = {path: np.asarray(leaf) for path, leaf in trees.named_leaves(grads).items()}
-        return Answer(float(loss), np.asarray(logits), gradients)
+        variance = _smallest_variance(variables.statistics, trees.named_leaves(updated))
+        return Answer(float(loss), np.asarray(logits), gradients, variance)
 
 
 def _drawn(rng: np.random.Generator, path: str, shape: tuple[int, ...]) -> np.ndarray:
     if len(shape) > 1:
         return rng.normal(size=shape) / np.sqrt(np.prod(shape[:-1]))
-    return np.full(shape, 1.0 if path.endswith(("scale", "var")) else 0.0)
+    if path.endswith("scale"):
+        return rng.uniform(0.5, 1.5, shape)
+    if path.endswith("bias"):
+        return rng.normal(size=shape) / 2
+    return np.full(shape, 1.0 if path.endswith("var") else 0.0)
+
+
+def _smallest_variance(before: Leaves, after: Mapping[str, Any]) -> float:
+    """The smallest variance of a batch, from the running averages before and after it."""
+    entered = [
+        (np.asarray(after[path]) - MOMENTUM * kept) / (1 - MOMENTUM)
+        for path, kept in before.items()
+        if path.endswith("var")
+    ]
+    return float(min(variances.min() for variances in entered))
 
 
 def kernels(weights: Leaves) -> list[str]:
@@ -132,21 +162,28 @@ def measure_scaling(
         logits=_change(here.logits, there.logits),
         gradient=_worst(lambda c, g, h: _norm(c * h - g) / _norm(g), pairs),
         direction=_worst(lambda c, g, h: _angle(g, h), pairs),
-        radial=max(abs(_cosine(weights[path], here.gradients[path])) for path in factors),
+        radial=max(
+            abs(_cosine(weights[path], answer.gradients[path]))
+            for path in factors
+            for answer in (here, there)
+        ),
         step=_worst(lambda c, g, h: abs(c * _norm(h) / _norm(g) - 1), pairs),
-        adam_step=float(np.max(np.abs(_adam(pairs, 1) - _adam(pairs, 2)))),
+        adam_step=_norm(_adam(pairs, 2) - _adam(pairs, 1)) / _norm(_adam(pairs, 1)),
         head=_change(here.logits, ahead.logits),
         head_radial=abs(_cosine(weights[HEAD], here.gradients[HEAD])),
         statistics=_largest_difference(here, beside),
+        epsilon_share=epsilon / min(here.variance, there.variance),
     )
 
 
 def _loss(model, params: Params, statistics: PyTree, images, labels, epsilon):
-    """The loss in training mode, and the logits."""
+    """The loss in training mode; the logits and the running averages after this batch."""
     variables = {"params": params, "batch_stats": statistics}
-    logits, _ = model(epsilon=epsilon).apply(variables, images, train=True, mutable=["batch_stats"])
+    logits, kept = model(epsilon=epsilon).apply(
+        variables, images, train=True, mutable=["batch_stats"]
+    )
     losses = optax.softmax_cross_entropy_with_integer_labels(jnp.asarray(logits), labels)
-    return jnp.mean(losses), jnp.asarray(logits)
+    return jnp.mean(losses), (jnp.asarray(logits), kept["batch_stats"])
 
 
 def _adam(pairs: list, which: int) -> np.ndarray:

@@ -81,35 +81,61 @@ def restored(arrays: Arrays) -> Verdict:
     left = difference(arrays, "accuracy", LAST, (BASELINE, LONG), (SCALED, LONG))
     closed = gap.positive and abs(left.value) <= gap.value / 3
     outcome = graded(closed, abs(left.value) <= CLOSE)
-    nothing = "" if gap.positive else "There is no gap here that it could close. "
+    unsure = (
+        ""
+        if gap.positive
+        else (
+            "The gap that it should close is not sure here, and below "
+            f"{100 * CLOSE:g} points, too: this run cannot tell. "
+        )
+    )
     return Verdict(
         of="restored",
         claim="Scaled gradients give back the baseline's final accuracy, without L2.",
         predicted="difference from the baseline at most a third of that without L2",
         measured=f"baseline − compensated {left.percent()}; baseline − no L2 {gap.percent()}",
         outcome=outcome,
-        because=reason(outcome, nothing + OTHER_DATA),
+        because=reason(outcome, unsure + OTHER_DATA),
         numbers=floats(_numbers("left", left) | _numbers("gap", gap)),
     )
 
 
 def no_regularisation_lost(arrays: Arrays) -> Verdict:
-    """The compensated run does not overfit more than the baseline."""
-    base, scaled = (_test_gap(arrays, arm) for arm in (BASELINE, SCALED))
-    more = over_seeds(scaled - base)
-    size = phase_mean(arrays, "test_loss", BASELINE, LAST)[:, LONG].mean()
-    outcome = graded(more.value <= REGULARISED * size, not more.positive)
+    """Runs without L2 at the rates that it stands for do not overfit more than the baseline.
+
+    First this asked for the mean of the article's factor alone, whose error is as large as what was
+    allowed; the record was known when the exact twin, and what tells it from no L2, were added.
+    """
+    base = _test_gap(arrays, BASELINE)
+    more = {arm: over_seeds(_test_gap(arrays, arm) - base) for arm in (SCALED, TWIN, FREE)}
+    allowed = REGULARISED * phase_mean(arrays, "test_loss", BASELINE, LAST)[:, LONG].mean()
+    tells = more[FREE].positive and more[FREE].value > allowed
+    none, none_crudely = (more[arm].value + more[arm].error <= allowed for arm in (TWIN, SCALED))
+    outcome = graded(tells and none and none_crudely, none or not more[SCALED].positive)
     return Verdict(
         of="no regularisation lost",
-        claim="Nothing has to take the place of L2: the compensated run overfits no more.",
+        claim="Nothing has to take the place of L2 but its learning rate.",
         predicted=(
-            f"test − training loss above the baseline's by {REGULARISED:.0%} of its test loss, "
-            f"{REGULARISED * size:.3f}, at most"
+            "test − training loss of the exact twin above the baseline's by less than "
+            f"{REGULARISED:.0%} of its test loss, {allowed:.3f}, with its standard error; likewise "
+            "with the article's factor; without L2 by more"
         ),
-        measured=f"baseline {base.mean():.4f}, compensated {scaled.mean():.4f}: {more}",
+        measured=(
+            f"baseline {base.mean():.4f}; exact twin {more[TWIN]}, the article's factor "
+            f"{more[SCALED]}, no L2 {more[FREE]}"
+        ),
         outcome=outcome,
-        because=reason(outcome, "Too few seeds to tell, or a regularising effect beside the rate."),
-        numbers=floats({"baseline": base.mean(), "scaled": scaled.mean()} | _numbers("more", more)),
+        because=reason(
+            outcome,
+            "The article's factor is cruder than the twin, and its seeds differ by as much as what "
+            "is allowed.",
+        ),
+        numbers=floats(
+            {"baseline": base.mean()}
+            | _numbers("twin", more[TWIN])
+            | _numbers("factor", more[SCALED])
+            | _numbers("free", more[FREE])
+        ),
     )
 
 
@@ -133,7 +159,8 @@ def headline(arrays: Arrays) -> Verdict:
         measured=(
             f"first record {start:.2%}; rms of the log-ratio of losses over quarters of phases "
             f"{apart[TWIN]:.3f} (the article's factor {apart[SCALED]:.3f}, no L2 "
-            f"{apart[FREE]:.3f})"
+            f"{apart[FREE]:.3f}); final test loss of the twin {_tested(arrays, TWIN)} from the "
+            f"baseline's (no L2 {_tested(arrays, FREE)})"
         ),
         outcome=outcome,
         because=reason(
@@ -146,6 +173,10 @@ def headline(arrays: Arrays) -> Verdict:
             | {"twin": apart[TWIN], "factor": apart[SCALED], "free": apart[FREE]}
         ),
     )
+
+
+def _tested(arrays: Arrays, arm: str) -> Mean:
+    return difference(arrays, "test_loss", LAST, (arm, LONG), (BASELINE, LONG))
 
 
 def _test_gap(arrays: Arrays, arm: str) -> np.ndarray:

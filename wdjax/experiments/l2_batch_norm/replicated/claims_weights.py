@@ -54,6 +54,8 @@ def decaying_rate(arrays: Arrays) -> Verdict:
     fall = (quarter(arrays, free, 0, 3) / quarter(arrays, free, 0, 0)).mean()
     base_fall = (quarter(arrays, base, 0, 3) / quarter(arrays, base, 0, 0)).mean()
     share = (quarter(arrays, free, 0, 3) / quarter(arrays, base, 0, 3)).mean()
+    squares = of_arm(arrays, "squared_norm", FREE)
+    inverse = (quarter(arrays, squares, 0, 0) / quarter(arrays, squares, 0, 3)).mean()
     outcome = graded(fall <= FALL and share <= SHARE, fall < 1 and share < 1)
     return Verdict(
         of="decaying rate",
@@ -61,7 +63,8 @@ def decaying_rate(arrays: Arrays) -> Verdict:
         predicted=f"it falls to {FALL:g} times, and to {SHARE:.2f} of the baseline's, at most",
         measured=(
             f"from the first to the last quarter of the first phase to {fall:.2f} times (baseline: "
-            f"{base_fall:.2f}), which is {share:.2f} of the baseline's"
+            f"{base_fall:.2f}), which is {share:.2f} of the baseline's; 1/‖w‖² alone to "
+            f"{inverse:.2f} times, and ‖w‖‖∇L‖ falls, too"
         ),
         outcome=outcome,
         because=reason(outcome, "Gradients that grow as training goes on work against it."),
@@ -147,8 +150,9 @@ def steps_replicated(arrays: Arrays) -> Verdict:
         ),
         measured=(
             f"{rms:.3f} with the article's factor, {apart[TWIN]:.3f} for the exact twin; "
-            f"{apart[FREE]:.2f} without L2 and uncompensated (‖Δw‖/‖w‖, with the part along w that "
-            f"decay has: {whole:.3f} with the article's factor)"
+            f"{apart[FREE]:.2f} without L2 and uncompensated. ‖Δw‖/‖w‖, which the article plots "
+            "and the rule before the pilot was about, has the part along w that decay takes, too: "
+            f"{whole:.3f} with the article's factor"
         ),
         outcome=outcome,
         because=reason(
