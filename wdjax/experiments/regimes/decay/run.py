@@ -22,13 +22,7 @@ from wdjax.transforms import sgd_l2
 
 
 def decaying(hyper: Hyperparameters) -> optax.GradientTransformation:
-    """SGD with weight decay on all weights."""
-    tx = sgd_l2(jnp.asarray(hyper.learning_rate), jnp.asarray(hyper.weight_decay))
-    return tracked(tx, EVERYTHING)
-
-
-def with_momentum(hyper: Hyperparameters) -> optax.GradientTransformation:
-    """The same with momentum; over many steps a gradient moves the weights by η/(1 − μ) of it."""
+    """SGD with weight decay on all weights, and with momentum where μ is not 0."""
     return tracked(sgd_l2(*map(jnp.asarray, hyper)), EVERYTHING)
 
 
@@ -38,43 +32,45 @@ def measure(config: Config, session: Session) -> Measurement:
     dataset = load_images(config.data, config.train_images)
     model = network(config.widths, config.convolution, dataset.classes)
     height, width, channels = dataset.train_images.shape[1:]
-    products, seeds = runs(config, config.products)
     shape = (height, width, channels)
-    eta = np.full(len(seeds), config.learning_rate, np.float32)
-    hyper = Hyperparameters(eta, products / eta, np.zeros_like(eta))
     arrays: Arrays = {
-        "product": products,
-        "seed": seeds,
         "classes": np.array(dataset.classes),
         "record": np.array(config.record),
+        "momentum": np.array(config.momentum, np.float32),
     }
-    task = classification(model, shape, decaying)
-    arrays |= _arm("decay", task, hyper, seeds, config, dataset, session)
-    # One step of decayed SGD turns w as one on the sphere with this rate does, exactly.
-    arrays["decay_effective_rate"] /= (1 - products)[:, None]
-    rates = settled_rate(arrays)
+    arrays |= _decayed(classification(model, shape, decaying), config, dataset, session)
+    rates, seeds = settled_rate(arrays), arrays["seed"]
     task = classification(model, shape, optimiser)
     arrays |= {"rate": rates} | _arm("fixed", task, rates, seeds, config, dataset, session)
     arrays["random_loss"] = random_losses(
         task, initial(task, rates, seeds), dataset, config.batch_size
     )
-    task = classification(model, shape, with_momentum)
-    arrays |= _momentum(task, config, dataset, session)
     data = {"dataset": dataset.name, "sha256": dataset.sha256()}
     return Measurement(arrays, _summary(config, dataset, arrays), data)
 
 
-def _momentum(task: Task, config: Config, dataset: Dataset, session: Session) -> Arrays:
-    products, seeds = runs(config, config.momentum_products)
-    mu = np.full(len(seeds), config.momentum, np.float32)
+def _decayed(task: Task, config: Config, dataset: Dataset, session: Session) -> Arrays:
+    """All runs with decay, as one program: first those without momentum, then those with it.
+
+    Over many steps with momentum a gradient moves the weights by η/(1 − μ) of it.
+    """
+    products, seeds = runs(config, config.products)
+    with_momentum, their_seeds = runs(config, config.momentum_products)
+    mu = np.repeat(np.array([0, config.momentum], np.float32), [len(seeds), len(their_seeds)])
     eta = np.float32(config.learning_rate)
-    hyper = Hyperparameters(eta * (1 - mu), products / eta, mu)
-    found = _arm("momentum", task, hyper, seeds, config, dataset, session)
+    hyper = Hyperparameters(eta * (1 - mu), np.append(products, with_momentum) / eta, mu)
+    both = np.append(seeds, their_seeds)
+    found = _arm("decay", task, hyper, both, config, dataset, session)
+    first = {name: values[: len(seeds)] for name, values in found.items()}
+    # One step of decayed SGD turns w as one on the sphere with this rate does, exactly.
+    first["decay_effective_rate"] = first["decay_effective_rate"] / (1 - products)[:, None]
     return {
-        "momentum": np.array(config.momentum, np.float32),
-        "momentum_product": products,
-        "momentum_seed": seeds,
-        "momentum_loss": found["momentum_loss"],
+        "product": products,
+        "seed": seeds,
+        "momentum_product": with_momentum,
+        "momentum_seed": their_seeds,
+        "momentum_loss": found["decay_loss"][len(seeds) :],
+        **first,
     }
 
 
