@@ -6,6 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.auditing.linter.recipes import RECIPES
@@ -15,6 +16,7 @@ from wdjax.auditing.linter import RULES
 from wdjax.cli import main
 from wdjax.experiments import ARTICLES, EXPERIMENTS, load_studies
 from wdjax.experiments.overview import counts
+from wdjax.training import load_record
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -44,6 +46,27 @@ def test_its_other_numbers_are_those_of_the_records():
     assert f"{unsettled} of the 20 runs with decay lose their equilibrium" in text
     share = 1 - record["verdicts"][0]["numbers"]["share_of_small_residuals"]
     assert f"in {share:.1%} of the measurements" in text
+
+
+def test_its_numbers_of_binary_addition_are_those_of_the_records():
+    text = " ".join(README.split())
+    names = ("addition-sweep", "addition-sweep-long", "addition-sweep-long-seeds")
+    short, *long = (load_record(RESULTS / name) for name in names)
+    met = [
+        next(int(v.numbers["met"]) for v in record.verdicts if "met" in v.numbers)
+        for record in (short, long[0])
+    ]
+    steps = [record.arrays["step"][-1] for record in (short, *long)]
+    assert f"{met[0]} are met within 0.1 after {steps[0]:,} steps, and {met[1]} after" in text
+    assert f"{met[1]} after the {steps[1]:,} of" in text and steps[1] == steps[2]
+
+    def at(lam, name):
+        found = [record.arrays[name][record.arrays["weight_decay"] == lam] for record in long]
+        return ", ".join(f"{value:.2f}" for value in np.concatenate(found))
+
+    assert f"λ = 0.003 comes to {at(np.float32(0.003), 'test_at_end')} over" in text
+    assert f"λ = 0.6 comes to {at(np.float32(0.6), 'test_at_end')} (" in text
+    assert f"there {at(np.float32(0.6), 'train_at_end')} of the training data" in text
 
 
 def test_its_numbers_of_the_prover_are_those_that_were_measured():

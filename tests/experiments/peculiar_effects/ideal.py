@@ -13,10 +13,11 @@ def spoilt(arrays, **changes):
 def sweep_arrays():
     decay = np.array(list(running.AS_PUBLISHED))
     test = np.array(list(running.AS_PUBLISHED.values()))
-    train = np.where(decay < 0.9, 1.0, 0.0)
+    train = np.where(decay < 0.5, 1.0, 0.0)
     return {
         "weight_decay": decay,
         "seed": np.zeros(8, int),
+        "norm_at_end": np.where(decay < 0.9, 130.0 - 100 * decay, 5.0),
         "step": np.arange(1, 4) * 1000,
         "train_accuracy": np.tile(train[:, None], 3),
         "test_accuracy": np.tile(test[:, None], 3),
@@ -59,8 +60,7 @@ def collapse_arrays():
         np.searchsorted(COLLAPSES, np.arange(EPOCHS), side="right")
     ]  # fmt: skip
     falling = 100 * np.exp(-0.01 * since)
-    falling[EPOCHS:] = 0
-    early = step < 4000
+    early = step < 10_000
     return {
         "epsilon": epsilon,
         "seed": np.array([0, 0, 1, 1]),
@@ -71,6 +71,6 @@ def collapse_arrays():
         "gradient_norm": np.where(bad, 10.0, 0.01),
         "train_normalised": np.where(bad, 40.0, 5.0),  # which cannot be, but is the claim
         "test_normalised": np.where(bad, 400.0, 5.0),
-        "variance": np.full((4, EPOCHS), 1e-3),
+        "variance": np.tile(1e-3 * np.exp(-0.16 * np.r_[0, since[:-1] + 1]), (4, 1)),
         "norm_sum": np.tile(falling, (4, 1)),
     }

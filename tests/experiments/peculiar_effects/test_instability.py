@@ -36,7 +36,7 @@ def ideal():
         "norm": norm,
         "least_norm": least,
         "normalised": np.where(jump, 50.0, 5.0),  # which cannot be, but is the claim
-        "variance": np.full((10, CHUNKS), 1e-3),
+        "variance": np.tile(1e-3 * np.exp(-0.05 * np.r_[0, since[:-1] + 1]), (10, 1)),
         "sharpness": np.tile(2.2 * before**2, (10, 1)),
     }
     return running.recorded(arrays)
@@ -65,8 +65,15 @@ def constant(name, value):
     return arrays | {name: np.full_like(arrays[name], value)}
 
 
-def small_variance():
-    return constant("normalised", 5.0) | {"variance": np.full((3, CHUNKS), 1e-6)}
+def large_variance():
+    return constant("normalised", 5.0) | {"variance": np.full((3, CHUNKS), 1e-3)}
+
+
+def irregular():
+    arrays = ideal()
+    loss = np.full((10, CHUNKS), 1e-3)
+    loss[np.ix_(running.chosen(arrays, "small"), [100, 150, 400, 700])] = 5.0
+    return arrays | {"loss": loss}
 
 
 def one_run_jumps():
@@ -83,8 +90,13 @@ def one_run_jumps():
         (claims.periods, scaled("least_norm", 1.5), PART),
         (claims.periods, scaled("least_norm", 5), FAILS),
         (claims.periods, with_losses("small", False), FAILS),
-        (claims.blown_up, constant("normalised", 5.0), FAILS),
-        (claims.blown_up, small_variance(), PART),
+        (claims.fluctuations, irregular(), PART),
+        (claims.blown_up, constant("normalised", 5.0), PART),
+        (claims.blown_up, constant("variance", 1e-3), PART),
+        (claims.blown_up, large_variance(), FAILS),
+        (claims.blown_up, with_losses("small", False), FAILS),
+        (claims.recovers, constant("variance", 1e-3), PART),
+        (claims.recovers, with_losses("small", False), FAILS),
         (claims.unstable, constant("sharpness", 3.0), PART),
         (claims.unstable, scaled("sharpness", 0.5), FAILS),
         (claims.remedy, with_losses("small", False), FAILS),
@@ -93,7 +105,7 @@ def one_run_jumps():
 )
 def test_each_claim_falls_on_spoilt_measurements(rule, arrays, outcome):
     found = rule(arrays)
-    assert found.outcome == outcome
+    assert found.outcome == outcome and found.because
     assert np.isfinite(list(found.numbers.values())).all()
 
 

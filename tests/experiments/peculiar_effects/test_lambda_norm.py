@@ -62,7 +62,8 @@ def test_an_exponent_of_what_does_not_vary_is_not_a_number():
     ],
 )
 def test_each_claim_falls_elsewhere(rule, measured, outcome):
-    assert rule(measured).outcome == outcome
+    found = rule(measured)
+    assert found.outcome == outcome and found.because
 
 
 def test_cells_where_decay_does_not_matter_do_not_count():

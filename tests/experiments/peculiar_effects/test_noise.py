@@ -30,17 +30,29 @@ def arrays(noisy=DIPS, clean=SMOOTH, fitted=4):
         (arrays(), (HOLDS, HOLDS)),
         (arrays(noisy=SMOOTH), (HOLDS, FAILS)),
         (arrays(clean=DIPS), (FAILS, PART)),
-        (arrays(fitted=0), (PART, HOLDS)),
-        (arrays(fitted=5), (PART, HOLDS)),
+        (arrays(fitted=0), (PART, PART)),
+        (arrays(fitted=5), (PART, PART)),
+        (arrays(noisy=SMOOTH, fitted=0), (PART, PART)),
+        (arrays(noisy=SMOOTH, fitted=1), (PART, PART)),
+        (arrays(clean=DIPS, fitted=0), (FAILS, PART)),
     ],
 )
 def test_claims_hold_and_fall(measured, outcomes):
-    assert tuple(verdict.outcome for verdict in noise.check(measured)) == outcomes
+    found = noise.check(measured)
+    assert tuple(verdict.outcome for verdict in found) == outcomes
+    assert all(v.because for v in found if v.outcome != HOLDS)
 
 
 def test_the_threshold_is_the_largest_decay_that_fits():
     assert noise.threshold(arrays(), True) == 0.4
     assert noise.threshold(arrays(fitted=0), True) == 0
+    assert [noise.inside(arrays(fitted=n), True) for n in (0, 1, 2, 4, 5)] == [
+        False,
+        False,
+        True,
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,11 @@ def test_the_claim_holds_and_falls(with_norm, without, outcome):
     assert np.isfinite(list(found.numbers.values())).all()
 
 
+def test_what_is_cut_off_is_a_bound():
+    measured = [speed.check(arrays((200, 300), at))[0].measured for at in ((400, 900), (400, 2000))]
+    assert ["at least" in text for text in measured] == [False, True]
+
+
 @pytest.mark.parametrize("change", [{"seeds": ()}, {"steps": 0}])
 def test_settings_that_cannot_be_judged_are_refused(change):
     with pytest.raises(ValueError, match="expected a seed, and a positive number"):

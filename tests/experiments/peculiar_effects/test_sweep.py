@@ -16,7 +16,7 @@ def test_all_claims_hold_on_ideal_measurements():
     found = [
         rule for rule in claims.check(sweep_arrays()) if "published plot, if" not in rule.claim
     ]
-    assert [verdict.outcome for verdict in found] == [HOLDS] * 6
+    assert [verdict.outcome for verdict in found] == [HOLDS] * 8
     assert not any(verdict.because for verdict in found)
 
 
@@ -52,6 +52,11 @@ def changed(name, **at):
         (claims.too_low, changed("test_at_end", _1=0.9), FAILS),
         (claims.too_high, changed("train_at_end", _7=0.8), PART),
         (claims.too_high, changed("train_at_end", _7=1.0), FAILS),
+        (claims.small_weights, changed("norm_at_end", _7=50.0), PART),
+        (claims.small_weights, changed("norm_at_end", _7=200.0), FAILS),
+        (claims.threshold, changed("train_at_end", _2=0.9), PART),
+        (claims.threshold, changed("train_at_end", _5=0.9), FAILS),
+        (claims.threshold, changed("train_at_end", _6=1.0), FAILS),
         (claims.suitable, changed("test_at_end", _4=0.92), PART),
         (claims.suitable, changed("test_at_end", _4=0.3), FAILS),
         (claims.sweet_spot, changed("test_at_end", _0=0.9), PART),
@@ -88,6 +93,7 @@ def test_the_last_fifty_epochs_are_averaged():
         "seed": np.zeros(2, int),
         "step": 78 * np.arange(1, epochs + 1),
         **{f"{name}_accuracy": course for name in ("train", "test", "held_out")},
+        "norm_sum": course,
     }
     kept = running.recorded(arrays)
     np.testing.assert_allclose(kept["test_at_end"], np.mean(np.arange(150, 200)) / 200)
@@ -96,7 +102,8 @@ def test_the_last_fifty_epochs_are_averaged():
 
 
 def test_some_decays_are_repeated():
-    runs = running.runs(running.Config())
+    assert len(running.runs(running.Config()).seed) == 8
+    runs = running.runs(running.Config(repeated=(3e-3,), seeds=(0, 1, 2)))
     assert len(runs.seed) == 8 + 2
     assert set(runs.weight_decay[runs.seed > 0]) == set(np.float32([3e-3]))
     assert len(running.runs(running.QUICK).seed) == 3

@@ -21,8 +21,8 @@ ARTICLE = Article(
             "not-quite-l2",
             "Weight decay is sometimes called L2 regularisation, and is not exactly the same.",
             "What is weight decay?",
-            untested="A remark that refers to another article, and that theory settles: they are "
-            "one for plain gradient descent, and differ for adaptive steps.",
+            untested="A remark that refers to another article. `adam-l2` measures it: they are one "
+            "for plain gradient descent, and differ with momentum and for adaptive steps.",
         ),
         Claim(
             "adam-parameter",
@@ -138,7 +138,8 @@ ARTICLE = Article(
         ),
         Claim(
             "starting-point",
-            "λ_norm from 0.025 to 0.05, best for image classification, may be a useful start.",
+            "λ_norm in the range from 0.025 to 0.05, best for image classification, may be a "
+            "useful start.",
             PICKING,
         ),
         Claim(
@@ -165,6 +166,11 @@ ARTICLE = Article(
         Claim(
             "decay-and-growth",
             "The huge gradient then makes the weights large, they decay again, and so it repeats.",
+            PROBLEMS,
+        ),
+        Claim(
+            "variance-recovers",
+            "After the weights got large, the variance of the feature is high again.",
             PROBLEMS,
         ),
         Claim(

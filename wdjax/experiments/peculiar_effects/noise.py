@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from wdjax.experiments.experiment import Arrays, Experiment, Measurement
 from wdjax.experiments.peculiar_effects import adding
 from wdjax.experiments.peculiar_effects.drawing import TEST, TRAIN
-from wdjax.experiments.peculiar_effects.judging import SOURCE, spread
+from wdjax.experiments.peculiar_effects.judging import SOURCE, because, spread
 from wdjax.experiments.peculiar_effects.random_features.claims import depth_of_dip
 from wdjax.experiments.verdicts import graded, verdict
 from wdjax.report import Plot
@@ -90,6 +90,12 @@ def threshold(arrays: Arrays, noisy: bool) -> float:
     return float(max(lams[train >= FITS], default=0.0))
 
 
+def inside(arrays: Arrays, noisy: bool) -> bool:
+    """Returns whether the threshold is within the grid, so that there are λ on both sides."""
+    lams = arrays["weight_decay"]
+    return bool(lams.min() < threshold(arrays, noisy) < lams.max())
+
+
 def check(arrays: Arrays) -> tuple[Verdict, ...]:
     """Judges the claims; the rules are the constants of this module."""
     return no_dip(arrays), guess(arrays)
@@ -97,39 +103,62 @@ def check(arrays: Arrays) -> tuple[Verdict, ...]:
 
 def no_dip(arrays: Arrays) -> Verdict:
     """Without noise there is no dip."""
-    lams, test = course(arrays, "test_accuracy", False)
+    _, test = course(arrays, "test_accuracy", False)
     edge, depth = threshold(arrays, False), depth_of_dip(test)
-    inside = lams[0] < edge < lams[-1]
     return verdict(
         "no-dip",
         "Along λ test accuracy has no dip at the interpolation threshold.",
         f"the threshold (the largest λ with a train accuracy of {FITS}) inside the grid, and no "
         f"dip of {DIP} or more",
         f"threshold λ = {edge:g}; deepest dip {depth:.3f} (test accuracy {spread(test)})",
-        graded(depth < DIP and inside, depth < DIP),
-        "There is a dip, or the threshold is not within the grid.",
+        graded(depth < DIP and inside(arrays, False), depth < DIP),
+        because(
+            (depth >= DIP, "There is a dip."),
+            (not inside(arrays, False), "The threshold is not inside the grid."),
+        ),
         dip=depth,
         threshold=edge,
     )
 
 
 def guess(arrays: Arrays) -> Verdict:
-    """With noise there is one."""
+    """With noise there is one.
+
+    The rule was changed when its record was known: it did not ask whether there is a threshold.
+    """
     depths = [depth_of_dip(course(arrays, "test_accuracy", noisy)[1]) for noisy in (True, False)]
-    _, train = course(arrays, "train_accuracy", True)
-    edge = threshold(arrays, True)
-    reached = f"λ = {edge:g}" if edge else f"none in the grid (up to {train.max():.2f})"
+    lams, train = course(arrays, "train_accuracy", True)
+    edge, decided = threshold(arrays, True), inside(arrays, True)
+    reached = (
+        f"λ = {edge:g}" if edge else f"none in the grid (train accuracy up to {train.max():.2f})"
+    )
     return verdict(
         "noise-makes-the-dip",
         "There is no dip because the data have no noise: with noise there would be one.",
-        f"a dip of {DIP} or more along λ with noise, and none without",
+        f"a dip of {DIP} or more along λ with noise, and none without; with noise, too, the "
+        "threshold is inside the grid",
         f"deepest dip {depths[0]:.3f} with noise, {depths[1]:.3f} without; threshold with noise: "
         f"{reached}",
-        graded(depths[0] >= DIP and depths[1] < DIP, depths[0] >= DIP),
-        "With noise, too, test accuracy has one maximum along λ: more decay leaves the noise out "
-        "before it leaves the sums out. A dip is to be had along the size of a model without "
-        "decay; λ at one size is another axis."
-        + ("" if edge else " These runs end before the noise is fitted, at any λ."),
+        graded(decided and depths[0] >= DIP and depths[1] < DIP, depths[0] >= DIP or not decided),
+        because(
+            (
+                not decided,
+                "Not decided by this record: with noise the threshold is not inside the grid, so "
+                "there is none to look at. `interpolation-threshold` has one, with linear models.",
+            ),
+            (
+                not edge,
+                f"The least λ, {lams[0]:g}, fits {train[0]:.2f} of the noisy training data when "
+                "these runs end; smaller ones, or longer runs, may fit all.",
+            ),
+            (
+                depths[0] < DIP,
+                "In what was run there is no dip along λ, with noise or without."
+                if depths[1] < DIP
+                else "There is a dip without noise alone.",
+            ),
+            (min(depths) >= DIP, "There is a dip without noise, too."),
+        ),
         with_noise=depths[0],
         without_noise=depths[1],
         threshold=edge,

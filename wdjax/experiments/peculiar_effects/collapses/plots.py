@@ -13,8 +13,6 @@ from wdjax.report import Plot
 from wdjax.report.drawing import GUIDE, legend_above, panels, plain_ticks
 from wdjax.training import RunRecord
 
-PUBLISHED_FIRST = 14_000  # step of the first deep one
-
 
 def plots(record: RunRecord) -> Sequence[Plot]:
     """Returns the figures."""

@@ -1,9 +1,13 @@
-"""The claims of `addition-curve`; the constants are its rules."""
+"""The claims of `addition-curve`; the constants are its rules.
+
+Two rules were changed when their record was known: `norms_match` graded "in part" that another
+quantity has the published values, and `simpler` held although simplicity is not measured.
+"""
 
 import numpy as np
 
 from wdjax.experiments.experiment import Arrays
-from wdjax.experiments.peculiar_effects.judging import spread
+from wdjax.experiments.peculiar_effects.judging import because, spread
 from wdjax.experiments.verdicts import graded, verdict
 from wdjax.training import Verdict
 
@@ -62,8 +66,15 @@ def memorised(arrays: Arrays) -> Verdict:
         if reached
         else "not fitted in every run",
         graded(reached and low and off <= SOON, reached and (low or off <= SOON)),
-        "The fit came at another step, or generalisation with it. What the article leaves out "
-        "(the seed, the order of the data) is not the same here.",
+        because(
+            (not reached, "Some run does not fit the training data."),
+            (
+                reached and off > SOON,
+                f"The fit came at another step, up to {off:.2f}× the published one. Likely because "
+                "what the article leaves out (the seed, the order of the data) is not the same.",
+            ),
+            (not low, "Generalisation came with the fit."),
+        ),
         step=np.median(steps),
         factor=off,
         test=test.max(),
@@ -114,29 +125,27 @@ def norm_falls(arrays: Arrays) -> Verdict:
 def norms_match(arrays: Arrays) -> Verdict:
     """The published norms are sums of norms."""
     runs = _decaying(arrays)
-    ours = np.stack(
-        [
-            arrays["norm_sum"][runs, 0],
-            at_fit(arrays, "norm_sum", runs),
-            arrays["norm_sum"][runs, -1],
-        ]
-    ).mean(axis=1)
-    off = np.abs(ours / PUBLISHED_NORMS - 1)
-    squares = arrays["squared_norm"][runs].mean(axis=0)
+    squares, sums = (
+        np.stack([arrays[n][runs, 0], at_fit(arrays, n, runs), arrays[n][runs, -1]]).mean(axis=1)
+        for n in ("squared_norm", "norm_sum")
+    )
+    off, near = (np.abs(values / PUBLISHED_NORMS - 1) for values in (squares, sums))
     return verdict(
         "norm-is-sum-of-squares",
         "The weight norm that falls (published: 117, 96 at the fit, 55 at the end) is the sum of "
         "the squared weights.",
-        "Σw² with these values",
-        f"Σw² is {squares[0]:.0f} after an epoch and {squares[-1]:.0f} at the end; what the "
-        f"article's code logs, the sum of the tensors' norms, is {ours[0]:.1f}, {ours[1]:.1f} and "
-        f"{ours[2]:.1f}, {'within' if off.max() <= NORM_OFF else 'not within'} {NORM_OFF:.0%} of "
-        "the published values",
-        graded(np.abs(squares[0] / PUBLISHED_NORMS[0] - 1) <= NORM_OFF, off.max() <= NORM_OFF),
-        "The article's code adds the norms of the parameter tensors, not their squares. Both fall.",
-        first=ours[0],
-        at_fit=ours[1],
-        last=ours[2],
+        f"Σw² with these values, within {NORM_OFF:.0%}",
+        f"Σw² is {squares[0]:.0f} after an epoch, {squares[1]:.0f} at the fit and {squares[2]:.0f} "
+        "at the end; what the article's code logs, the sum of the tensors' norms, is "
+        f"{sums[0]:.1f}, {sums[1]:.1f} and {sums[2]:.1f}, "
+        f"{'within' if near.max() <= NORM_OFF else 'not within'} {NORM_OFF:.0%} of the published "
+        "values",
+        graded(off.max() <= NORM_OFF, off.min() <= NORM_OFF),
+        "The article's code adds the norms of the parameter tensors, not their squares."
+        + (" Both fall." if max(squares[2] / squares[1], sums[2] / sums[1]) < 1 else ""),
+        first=sums[0],
+        at_fit=sums[1],
+        last=sums[2],
         squares=squares[-1],
     )
 
@@ -167,15 +176,15 @@ def correlated(arrays: Arrays) -> Verdict:
     runs, free = _decaying(arrays), np.flatnonzero(arrays["weight_decay"] == 0)
     found = correlations(arrays, runs)
     test = arrays["test_accuracy"][free, -1]
-    ratio = arrays["norm_sum"][free, -1] / np.maximum(at_fit(arrays, "norm_sum", free), 1e-9)
+    ratio = arrays["norm_sum"][free, -1] / arrays["norm_sum"][free, 0]
     strong = found.max() <= CORRELATED
     return verdict(
         "norm-correlates",
         "The fall of the norm and the rise of test accuracy are correlated.",
         f"rank correlation over the epochs after the fit at most {CORRELATED} in every run; and, "
         f"as both change with time anyhow, a test accuracy of at most {POOR_FREE} without decay",
-        f"{spread(found)}; without decay the norm at the end is {spread(ratio)} of that at the fit "
-        f"and the test accuracy {spread(test)}",
+        f"{spread(found)}; without decay the norm at the end is {spread(ratio)} of that after an "
+        f"epoch, and the test accuracy {spread(test)}",
         graded(strong and test.max() <= POOR_FREE, strong or found.mean() <= CORRELATED),
         "Test accuracy rises without decay as well, or levels off while the norm still falls.",
         correlation=found.max(),
@@ -184,20 +193,23 @@ def correlated(arrays: Arrays) -> Verdict:
 
 
 def simpler(arrays: Arrays) -> Verdict:
-    """Of two fits, that with decay generalises."""
+    """Of two fits, that with decay generalises. Simplicity is not measured: this cannot hold."""
     runs, free = _decaying(arrays), np.flatnonzero(arrays["weight_decay"] == 0)
     with_decay, without = (arrays["test_accuracy"][r, -1] for r in (runs, free))
     train = arrays["train_accuracy"][:, -1].min()
     gain = float(np.min(with_decay - without))
+    ratio = arrays["norm_sum"][runs, -1] / arrays["norm_sum"][free, -1]
     return verdict(
         "simple-interpolations",
         "Of the networks that fit the training data, decay prefers simpler ones, which generalise.",
-        f"test accuracy higher by {GAIN} at least than without decay, for the same seed, where "
-        f"both have a train accuracy of {PERFECT} or more",
-        f"{spread(with_decay)} with decay, {spread(without)} without; train accuracy of all at "
-        f"least {train:.3f}",
-        graded(gain >= GAIN and train >= PERFECT, gain > 0),
-        "Simplicity is not measured, only the norm and what comes of it.",
+        f"test accuracy higher by {GAIN} at least than without decay, and a smaller norm, for the "
+        f"same seed, where both have a train accuracy of {PERFECT} or more: then it holds in part",
+        f"{spread(with_decay)} with decay, {spread(without)} without; norm {spread(ratio)} of that "
+        f"without; train accuracy of all at least {train:.3f}",
+        graded(False, gain >= GAIN and train >= PERFECT and ratio.max() < 1),
+        "Simplicity is not measured: only the weight norm, which the article takes for it, and how "
+        "the networks generalise.",
         gain=gain,
+        norm=ratio.max(),
         train=train,
     )

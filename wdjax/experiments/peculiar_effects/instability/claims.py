@@ -1,4 +1,7 @@
-"""The claims of `batch-norm-instability`; the constants are its rules."""
+"""The claims of `batch-norm-instability`; the constants, and those of `blow_up`, are its rules.
+
+That jumps are regular was not asked by `fluctuations` until its record was known.
+"""
 
 import itertools
 from typing import Any
@@ -7,16 +10,25 @@ import numpy as np
 
 from wdjax.experiments.experiment import Arrays
 from wdjax.experiments.peculiar_effects import descent, events
+from wdjax.experiments.peculiar_effects.blow_up import (
+    BLOWN_UP,
+    MARGIN,
+    MOSTLY,
+    REGULAR,
+    Course,
+    irregular,
+    regular,
+    variance_near_zero,
+    variance_recovers,
+)
 from wdjax.experiments.peculiar_effects.instability.run import DETAILS, WINDOW, chosen
-from wdjax.experiments.peculiar_effects.judging import spread
+from wdjax.experiments.peculiar_effects.judging import because, spread
 from wdjax.experiments.verdicts import graded, verdict
 from wdjax.theory.instability import period
 from wdjax.training import Verdict
 
 JUMP, BACK = 10.0, 2.0  # a chunk's largest loss over that median: a jump, and its end
-SEVERAL = 2  # jumps in every run that count as periodic
-MARGIN = 3  # chunks around a jump that do not count as between jumps
-BLOWN_UP = 3.0  # by what factor a quantity at the jumps exceeds itself between them
+SEVERAL = 2  # jumps in a run that count as fluctuations
 TYPICAL, MOST = 0.1, 0.25  # relative error of the period: its median, and in nine of ten
 UNSTABLE = 2.0  # ηλ_max beyond which gradient descent leaves a minimum
 BEFORE = 20  # chunks before a jump in which it has to be exceeded
@@ -43,22 +55,39 @@ def check(arrays: Arrays) -> tuple[Verdict, ...]:
     """Judges the claims; the rules are the constants of this module."""
     return tuple(
         judge(arrays)
-        for judge in (fluctuations, periods, blown_up, unstable, remedy, remedy_in_one)
+        for judge in (
+            fluctuations,
+            periods,
+            blown_up,
+            recovers,
+            unstable,
+            remedy,
+            remedy_in_one,
+        )
     )
 
 
 def fluctuations(arrays: Arrays) -> Verdict:
-    """The loss jumps again and again."""
+    """The loss jumps again and again, periodically."""
     found = counts(arrays, "small")
+    apart = [np.diff(arrays["step"][jumps(arrays, run)]) for run in chosen(arrays, "small")]
+    share = regular(apart)
     return verdict(
         "fluctuations",
-        "With decay and a small ε of the batch norms, training is disturbed again and again.",
-        f"{SEVERAL} jumps of the loss in every run, at least",
-        f"{spread(found, 'd')} jumps in {arrays['step'][-1] + descent.CHUNK:,} steps",
-        graded(found.min() >= SEVERAL, found.max() >= SEVERAL),
-        "The runs are too short for their period.",
+        "With decay and a small ε of the batch norms, training is disturbed periodically: again "
+        "and again, at regular intervals.",
+        f"{SEVERAL} jumps of the loss in every run, at least; {MOSTLY:.0%} of the intervals within "
+        f"{REGULAR:.0%} of the median of their run",
+        f"{spread(found, 'd')} jumps in {arrays['step'][-1] + descent.CHUNK:,} steps, {share:.0%} "
+        "of the intervals near the median of their run",
+        graded(found.min() >= SEVERAL and share >= MOSTLY, found.max() >= SEVERAL),
+        because(
+            (found.min() < SEVERAL, "Some runs are too short for their period."),
+            (share < MOSTLY, irregular(apart)),
+        ),
         least=found.min(),
         most=found.max(),
+        regular=share,
     )
 
 
@@ -84,7 +113,7 @@ def periods(arrays: Arrays) -> Verdict:
     typical = abs(np.median(ratio) - 1) <= TYPICAL
     return verdict(
         "decay-and-growth",
-        "A jump makes the weights large, they decay until the next: so the pattern is periodic.",
+        "A jump makes the weights large, they decay until the next, and so it repeats.",
         "gaps of ln(‖w‖²_max/‖w‖²_min)/(2ηλ) steps, ‖w‖ right after a jump and right before the "
         f"next: the median within {TYPICAL:.0%}, nine of ten within {MOST:.0%}",
         f"measured over predicted: median {np.median(ratio):.3f}, {spread(ratio)}, over "
@@ -119,21 +148,24 @@ def risen(arrays: Arrays, name: str) -> float:
 def blown_up(arrays: Arrays) -> Verdict:
     """The article's mechanism: outputs of batch norm blow up."""
     outputs, gradient = risen(arrays, "normalised"), risen(arrays, "gradient_norm")
-    runs = chosen(arrays, "small")
-    variance = np.array([detail(arrays, "variance", run).min() for run in runs])
-    return verdict(
-        "variance-near-zero",
-        "The variance of features comes near zero, and batch norm's outputs blow up.",
-        f"the largest normalised value at the jumps at least {BLOWN_UP:g} times that between them",
-        f"{outputs:.2f} times; the norm of the gradient {gradient:.0f} times; least variance "
-        f"{spread(variance, '.1g')}, where ε = {arrays['first'].min():g}",
-        graded(outputs >= BLOWN_UP, variance.min() <= arrays["first"].min()),
-        "The outputs of batch norm are normalised: a small variance makes no large output, and "
-        "ε is reached by none of these. What grows is the gradient, as 1/‖w‖, and the curvature.",
-        outputs=outputs,
-        gradient=gradient,
-        variance=variance.min(),
+    return variance_near_zero(
+        _courses(arrays),
+        arrays["first"].min(),
+        (outputs,),
+        f"{outputs:.2f} times; the norm of the gradient {gradient:.0f} times",
+        "What grows is the gradient. " * (gradient >= BLOWN_UP)
+        + "For the curvature see the claim of the cited paper.",
     )
+
+
+def _courses(arrays: Arrays) -> list[Course]:
+    runs = chosen(arrays, "small")
+    return [(detail(arrays, "variance", run), jumps(arrays, run)) for run in runs]
+
+
+def recovers(arrays: Arrays) -> Verdict:
+    """After a jump the variance is high again."""
+    return variance_recovers(_courses(arrays), f"chunks of {descent.CHUNK} steps")
 
 
 def unstable(arrays: Arrays) -> Verdict:

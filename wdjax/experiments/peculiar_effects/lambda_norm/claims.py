@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from wdjax.experiments.experiment import Arrays
-from wdjax.experiments.peculiar_effects.judging import spread
-from wdjax.experiments.peculiar_effects.lambda_norm.run import AXES
+from wdjax.experiments.peculiar_effects.judging import because, spread
+from wdjax.experiments.peculiar_effects.lambda_norm.run import AXES, LEARNING_RATE
 from wdjax.experiments.verdicts import graded, verdict
 from wdjax.training import Verdict
 
@@ -108,9 +108,19 @@ def decoupled(arrays: Arrays) -> Verdict:
         f"within {rule:.1f}× in {counts.sum()} cells (the best λ itself: {plain:.1f}×; with a time "
         f"scale that is the same in epochs: {epochs:.1f}×)",
         graded(enough and rule <= IN_PLACE, enough and np.log(rule) <= 0.75 * np.log(plain)),
-        "The rule moves λ the right way where its factor is below that of λ itself; see the "
-        "exponents for what it gets wrong. Where the loss hardly depends on λ, its best value says "
-        "little.",
+        because(
+            (not enough, "Too few cells have a best λ."),
+            (
+                enough and rule >= plain,
+                "The best λ_norm varies more from cell to cell than the best λ itself: here the "
+                "rule is worse than none. See the exponents for what it gets wrong.",
+            ),
+            (
+                enough and rule < plain,
+                "The best λ_norm varies less than the best λ itself, but it varies. See the "
+                "exponents for what the rule gets wrong.",
+            ),
+        ),
         rule=min(rule, 1e9),
         plain=min(plain, 1e9),
         epochs=min(epochs, 1e9),
@@ -149,10 +159,15 @@ def starting_point(arrays: Arrays) -> Verdict:
     return verdict(
         "starting-point",
         "λ_norm from 0.025 to 0.05, the best for image classification, is a useful starting point.",
-        f"the mean of the best λ_norm from {low} to {high}, or within {NEAR}× of that",
-        f"{mean:.3f} (cells: {spread(values, '.3f')})" if values.size else "no best λ in the grid",
+        f"the mean of the best λ_norm from {low} to {high} (which the paper reports as two optima, "
+        f"not as a range), or within {NEAR}× of that",
+        f"{mean:.3f} (cells: {spread(values, '.3f')}), for the λ of the paper, whose steps take λw "
+        "from w. The article defines λ by steps of ηλw: with that λ it is the same over η, "
+        f"{mean / LEARNING_RATE:.3g} for η = {LEARNING_RATE:g}"
+        if values.size
+        else "no best λ in the grid",
         graded(within(NEAR), within(FAR)),
-        "Other data, another network and another learning rate: these were found for residual "
-        "networks on CIFAR-10 and 32×32 ImageNet.",
+        "Likely because of other data, another network and another learning rate: these were found "
+        "for residual networks on CIFAR-10 and 32×32 ImageNet.",
         mean=mean,
     )

@@ -18,7 +18,7 @@ from wdjax.experiments.peculiar_effects.random_features.claims import check
 from wdjax.experiments.peculiar_effects.random_features.plots import plots
 from wdjax.experiments.peculiar_effects.random_features.run import QUICK, Config, measure
 
-COST = "about 5 seconds on two cores, 1 GB"
+COST = "about 6 seconds on two cores, 1 GB"
 
 INTERPOLATION_THRESHOLD = Experiment(
     name="interpolation-threshold",

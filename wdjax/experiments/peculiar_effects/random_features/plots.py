@@ -6,7 +6,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from wdjax.experiments.experiment import Arrays
-from wdjax.experiments.peculiar_effects.random_features.claims import threshold, without_decay
+from wdjax.experiments.peculiar_effects.random_features.claims import (
+    medians,
+    threshold,
+    without_decay,
+)
 from wdjax.report import Plot
 from wdjax.report.drawing import GUIDE, legend_above, panels, ticks_at
 from wdjax.training import RunRecord
@@ -18,15 +22,15 @@ def plots(record: RunRecord) -> Sequence[Plot]:
         Plot(
             "threshold",
             "Test error (left), training error (middle) and norm of the solution (right) against "
-            "the number of features, means over the seeds: without decay, with noisy labels and "
+            "the number of features, medians over the seeds: without decay, with noisy labels and "
             "with clean ones, and with the best λ for noisy ones. Dotted: as many features as "
             "images.",
             _by_width(record.arrays),
         ),
         Plot(
             "along-decay",
-            "Test accuracy against λ at some widths, with noisy (solid) and with clean labels "
-            "(dashed): it has one maximum, and no dip.",
+            "Test accuracy against λ at some widths (means over the seeds), with noisy (solid) and "
+            "with clean labels (dashed): it has one maximum, and no dip.",
             _by_decay(record.arrays),
         ),
     )
@@ -34,10 +38,10 @@ def plots(record: RunRecord) -> Sequence[Plot]:
 
 def _by_width(arrays: Arrays) -> Figure:
     figure, axes = panels(1, 3, width=4.2, height=3.4)
-    best = np.argmin(arrays["test_error"][:, :, -1].mean(axis=0), axis=1)
+    best = np.argmin(medians(arrays, "test_error"), axis=1)
     names = (("test_error", "test error"), ("train_error", "training error"), ("norm", "‖a‖"))
     for ax, (name, label) in zip(axes, names, strict=True):
-        noisy = arrays[name][:, :, -1].mean(axis=0)
+        noisy = medians(arrays, name)
         width = arrays["width"]
         floor = 1e-4 if name == "train_error" else 0
         ax.plot(width, np.maximum(noisy[:, 0], floor), "o-", ms=3, label="no decay, noisy")
