@@ -94,7 +94,24 @@ def test_records_are_found_by_the_name_of_their_experiment(tmp_path):
     for folder in ("two", "one", "one-variant"):
         name = folder.split("-")[0]
         save_record(RECORD.__class__(**{**vars(RECORD), "experiment": name}), tmp_path / folder)
-    assert [found.record.experiment for found in load_studies(tmp_path, known)] == ["one", "two"]
+    one, two = load_studies(tmp_path, known)
+    assert (one.record.experiment, two.record.experiment) == ("one", "two")
+    assert [record.experiment for record in one.variants] == ["one"]
+    assert two.variants == ()
+
+
+def test_a_variant_is_on_the_page_with_its_settings_and_counts_nowhere():
+    one, *others = STUDIES
+    settings = {**one.record.config, "steps": 12345}
+    variant = RECORD.__class__(
+        **{**vars(study("one", "toy", Outcome.IN_PART).record), "config": settings}
+    )
+    studies = [one._replace(variants=(variant,)), *others]
+    parser = Text()
+    parser.feed(overview((ARTICLE,), studies))
+    assert "one with other settings: steps 12345" in parser.text
+    assert sum(tag == "img" for tag, _ in parser.tags) == 4
+    assert counts(ARTICLE, studies) == counts(ARTICLE, STUDIES)
 
 
 def test_a_folder_without_records_is_explained(tmp_path):

@@ -48,7 +48,7 @@ def test_the_cost_that_is_listed_is_that_of_the_record(name):
 
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_every_verdict_follows_from_the_record(name):
-    experiment, record = STUDIES[name]
+    experiment, record, _ = STUDIES[name]
     assert experiment.check(record.arrays) == record.verdicts
     for verdict in record.verdicts:
         assert (verdict.because == "") == (verdict.outcome == Outcome.HOLDS), verdict.claim

@@ -14,15 +14,17 @@ from wdjax.training import Outcome, RunRecord, Verdict, load_record
 
 
 class Study(NamedTuple):
-    """An experiment and its record.
+    """An experiment and its records.
 
     Attributes:
       experiment: What was run.
       record: What came out.
+      variants: What came out with settings of their own; they count in no table.
     """
 
     experiment: Experiment
     record: RunRecord
+    variants: tuple[RunRecord, ...] = ()
 
 
 class Answer(NamedTuple):
@@ -35,17 +37,23 @@ class Answer(NamedTuple):
 def load_studies(folder: Path, experiments: Mapping[str, Experiment]) -> list[Study]:
     """Returns the experiments whose records lie in the folders of a folder, in the given order.
 
-    A record counts if its folder is named like its experiment, as `wdjax run` names it; others are
-    variants with settings of their own.
+    A record counts if its folder is named like its experiment, as `wdjax run` names it; other
+    folders hold variants with settings of their own.
 
     Raises:
       FileNotFoundError: There is none.
       ValueError: A record is damaged.
     """
+    folders = [path.parent for path in sorted(folder.glob("*/arrays.npz"))]
+    others = [load_record(path) for path in folders if path.name not in experiments]
     found = [
-        Study(experiment, load_record(folder / name))
+        Study(
+            experiment,
+            load_record(folder / name),
+            tuple(record for record in others if record.experiment == name),
+        )
         for name, experiment in experiments.items()
-        if (folder / name / "arrays.npz").is_file()
+        if folder / name in folders
     ]
     if not found:
         raise FileNotFoundError(
@@ -159,7 +167,7 @@ def _claim_rows(claim: Claim, found: Sequence[Answer]) -> str:
 
 
 def _answer_cells(answer: Answer) -> str:
-    (experiment, record), verdict = answer
+    (experiment, record, _), verdict = answer
     note = f"<br><small>{escape(record.note)}</small>" if record.note else ""
     return (
         f"<td><code>wdjax run {escape(experiment.name)}</code><br>"
@@ -171,24 +179,48 @@ def _answer_cells(answer: Answer) -> str:
 
 
 def _figures(study: Study) -> str:
-    experiment, record = study
+    experiment = study.experiment
+    return "\n".join(
+        [
+            f"<h3>{escape(experiment.name)}: {escape(experiment.summary)}</h3>",
+            _outcome(experiment, study.record),
+            *(_variant(experiment, study.record, record) for record in study.variants),
+        ]
+    )
+
+
+def _outcome(experiment: Experiment, record: RunRecord) -> str:
     images = {plot.caption: png(plot.figure) for plot in experiment.plots(record)}
+    return f"<p>{escape(record.summary)} {record.seconds:.0f} seconds.</p>\n{figures(images)}"
+
+
+def _variant(experiment: Experiment, default: RunRecord, record: RunRecord) -> str:
+    """A run with other settings than those of the record that counts."""
+    others = ", ".join(
+        f"{name} {value}"
+        for name, value in record.config.items()
+        if value != default.config.get(name)
+    )
     return (
-        f"<h3>{escape(experiment.name)}: {escape(experiment.summary)}</h3>\n"
-        f"<p>{escape(record.summary)} {record.seconds:.0f} seconds.</p>\n{figures(images)}"
+        f"<h4>{escape(experiment.name)} with other settings: {escape(others)}</h4>\n"
+        f"{_verdicts(record)}\n{_outcome(experiment, record)}"
     )
 
 
 def _beside(study: Study) -> str:
     """An experiment that is about no article."""
+    source = escape(study.experiment.source)
+    return f"<h2>{source}</h2>\n{_verdicts(study.record)}\n{_figures(study)}"
+
+
+def _verdicts(record: RunRecord) -> str:
     rows = "\n".join(
         f"<tr><td>{escape(verdict.claim)}</td><td>{escape(verdict.predicted)}</td>"
         f"<td>{escape(verdict.measured)}<br><small>{escape(verdict.because)}</small></td>"
         f"{outcome_cell(verdict.outcome)}</tr>"
-        for verdict in study.record.verdicts
+        for verdict in record.verdicts
     )
     return (
-        f"<h2>{escape(study.experiment.source)}</h2>\n"
         "<table><thead><tr><th>claimed</th><th>predicted</th><th>measured</th><th>verdict</th></tr>"
-        f"</thead><tbody>\n{rows}\n</tbody></table>\n{_figures(study)}"
+        f"</thead><tbody>\n{rows}\n</tbody></table>"
     )
