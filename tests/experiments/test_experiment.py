@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.experiments.toy import TOY, Config, check
-from wdjax.experiments import run_experiment
+from wdjax.experiments import Measurement, run_experiment
 from wdjax.experiments.experiment import plain_settings
 from wdjax.training import Session
 
@@ -18,6 +18,21 @@ def test_a_run_becomes_a_record():
     assert record.verdicts == check({"last": np.array([3.0])})
     assert "jax" in record.environment
     assert record.arrays["all"].shape == (3, 2)
+
+
+def test_verdicts_are_about_the_arrays_as_they_are_kept():
+    """In their order in memory too, by which sums of floats are rounded."""
+    values = np.random.default_rng(0).normal(size=(50, 300)).astype(np.float32)
+    seen = []
+
+    def measure(config, session):
+        return Measurement({"last": np.array([3.0]), "turned": values.T}, "it turned", {})
+
+    toy = TOY._replace(measure=measure, check=lambda arrays: seen.append(arrays) or ())
+    record = run_experiment(toy, Config())
+    assert seen[0]["turned"] is record.arrays["turned"]
+    assert record.arrays["turned"].flags.c_contiguous
+    np.testing.assert_array_equal(record.arrays["turned"], values.T)
 
 
 def test_an_interrupted_experiment_goes_on(tmp_path):

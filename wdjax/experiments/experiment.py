@@ -74,6 +74,9 @@ def run_experiment(
     """
     start = time.perf_counter()
     measured = experiment.measure(config, session or Session())
+    # As they come back from the file: in another order in memory, sums of floats are rounded
+    # otherwise, and verdicts would differ in their last digits.
+    arrays = {name: np.array(values, order="C") for name, values in measured.arrays.items()}
     return RunRecord(
         experiment=experiment.name,
         source=experiment.source,
@@ -81,8 +84,8 @@ def run_experiment(
         environment=environment(),
         summary=measured.summary,
         seconds=time.perf_counter() - start,
-        verdicts=experiment.check(measured.arrays),
-        arrays=measured.arrays,
+        verdicts=experiment.check(arrays),
+        arrays=arrays,
         note=note,
     )
 
