@@ -67,9 +67,9 @@ display(notebook.outline(ARTICLE))
 # %% [markdown]
 # ## The experiments
 #
-# Each one is trained and measured, judged by rules that were written down before (they stand in
-# `wdjax/experiments/`), and drawn. A claim that does not hold is said not to hold, with the likely
-# reason.
+# Each one is trained and measured, judged by rules that stand in `wdjax/experiments/`, and drawn.
+# They were written down before the first run; where one was changed when a record was known, it
+# says so. A claim that does not hold is said not to hold, with the likely reason.
 
 # %%
 for name in notebook.experiments(ARTICLE):
