@@ -48,6 +48,23 @@ def test_its_other_numbers_are_those_of_the_records():
     assert f"in {share:.1%} of the measurements" in text
 
 
+def test_its_numbers_on_cifar_are_those_of_the_record():
+    text = " ".join(README.split())
+    record = load_record(RESULTS / "equilibrium-cifar10")
+    by_claim = {verdict.of: verdict.numbers for verdict in record.verdicts}
+    angle, powers, scale = (by_claim[key] for key in ("S7", "S9", "S18"))
+    assert f"{len(record.arrays['seed'])} runs, one seed, {record.seconds / 60:.0f} minutes" in text
+    assert f"is {angle['lowest']:.3f} to {angle['highest']:.3f} times the predicted one" in text
+    assert f"‖w‖² is {scale['lowest']:.3f} to {scale['highest']:.3f} times what theory" in text
+    assert f"differs by {powers['spread']:.2f}×" in text
+    assert f"(slope {powers['moment_on_product']:.2f})" in text
+    small = by_claim["S17"]["share_of_small_residuals"]
+    assert f"are met in {small:.1%} of the measurements only" in text
+    accuracies = re.search(r"test accuracy ([\d.]+ to [\d.]+)\.", record.summary)
+    assert accuracies and f"(test accuracy {accuracies[1]})" in text
+    assert f"--data {record.config['data']} --seeds {record.config['seeds'][0]} --out" in text
+
+
 def test_its_numbers_of_binary_addition_are_those_of_the_records():
     text = " ".join(README.split())
     names = ("addition-sweep", "addition-sweep-long", "addition-sweep-long-seeds")
